@@ -1,0 +1,45 @@
+# Adipocytes (GTEx, as released with Count-ception): 200 images of 150 x 150. N = num_train training and num_val
+# validation images; the paper gives no test size, 100 uses all 200 at N = 50. Another seed is another split.
+dataset_type = 'mmcount.AdipocyteCells'
+data_root = 'data/adipocyte/'
+split = dict(seed=0, num_train=50, num_val=50, num_test=100)
+
+test_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train'),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split=split, subset='val', pipeline=test_pipeline, test_mode=True
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split=split, subset='test', pipeline=test_pipeline, test_mode=True
+    ),
+)
+
+val_evaluator = dict(type='mmcount.CountMetric')
+test_evaluator = dict(
+    type='mmcount.CountMetric',
+    baseline=dict(dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train', pipeline=[])),
+)

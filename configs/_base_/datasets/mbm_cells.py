@@ -1,0 +1,47 @@
+# Bone marrow nuclei (MBM, as released with Count-ception): 44 images of 600 x 600, trained at half size as published.
+# N = num_train training and num_val validation images, 11 to test on. Another seed is another split; the quarters of
+# one slide may fall on both sides of it, as they did for the authors.
+dataset_type = 'mmcount.MBMCells'
+data_root = 'data/mbm_cells/'
+split = dict(seed=0, num_train=15, num_val=15, num_test=11)
+
+test_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmdet.Resize', scale_factor=0.5),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train'),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split=split, subset='val', pipeline=test_pipeline, test_mode=True
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split=split, subset='test', pipeline=test_pipeline, test_mode=True
+    ),
+)
+
+val_evaluator = dict(type='mmcount.CountMetric')
+test_evaluator = dict(
+    type='mmcount.CountMetric',
+    baseline=dict(dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train', pipeline=[])),
+)

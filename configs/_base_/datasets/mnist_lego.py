@@ -1,0 +1,44 @@
+# MNIST-LEGO: scenes of handwritten digits, made on the fly; no files and no network.
+dataset_type = 'mmcount.MNISTLego'
+scene = dict(
+    canvas=(128, 128),
+    layout='single',
+    merge_classes=True,
+    num_objects=(0, 30),
+    part_size=14,
+    max_overlap=0.2,
+    background='photo',
+)
+
+test_pipeline = [
+    dict(type='mmdet.LoadImageFromNDArray'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type=dataset_type, subset='train', num_samples=2000, scene=scene),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type=dataset_type, subset='val', num_samples=40, scene=scene, pipeline=test_pipeline, test_mode=True),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type=dataset_type, subset='test', num_samples=100, scene=scene, pipeline=test_pipeline, test_mode=True),
+)
+
+val_evaluator = dict(type='mmcount.CountMetric')
+test_evaluator = dict(
+    type='mmcount.CountMetric',
+    baseline=dict(dataset=dict(type=dataset_type, subset='train', num_samples=2000, scene=scene, pipeline=[])),
+)

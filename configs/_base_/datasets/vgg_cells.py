@@ -1,0 +1,45 @@
+# VGG cells (Lempitsky and Zisserman 2010): 200 images of 256 x 256. N = num_train training and num_val validation
+# images, the last 100 of the shuffled list to test on; another seed is another split.
+dataset_type = 'mmcount.VGGCells'
+data_root = 'data/vgg_cells/'
+split = dict(seed=0, num_train=32, num_val=32, num_test=100)
+
+test_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train'),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split=split, subset='val', pipeline=test_pipeline, test_mode=True
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split=split, subset='test', pipeline=test_pipeline, test_mode=True
+    ),
+)
+
+val_evaluator = dict(type='mmcount.CountMetric')
+test_evaluator = dict(
+    type='mmcount.CountMetric',
+    baseline=dict(dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train', pipeline=[])),
+)

@@ -1,0 +1,22 @@
+_base_ = './count-ception_1000e_vgg-cells.py'
+
+# The same network on Gaussian densities, on the schedule of the paper (its Figures 2 and 3).
+codec = dict(type='mmcount.DensityCodec', sigma=4, stride=1, padding=32, num_classes=1)
+
+model = dict(
+    head=dict(
+        _delete_=True,
+        type='mmcount.DensityMapHead',
+        codec=codec,
+        in_channels=64,
+        target_scale=100.0,
+        loss=dict(type='mmdet.L1Loss'),
+    )
+)
+train_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.GenerateTarget', codec=codec),
+    dict(type='mmcount.PackCountInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

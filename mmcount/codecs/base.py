@@ -1,0 +1,72 @@
+"""What every codec offers: ground truth to network target, network output to counts."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass
+class CountPrediction:
+    """What a codec reads from the output of a network for one image.
+
+    Shape:
+        counts: (C,) objects of each class, never rounded.
+        density: (C, h, w) objects per cell; sums to ``counts`` over the cells.
+        points: (P, 2) float, (x, y) in pixels of the network's input, pixel centres at integers.
+        labels: (P,) int64.
+        scores: (P,) float.
+        spread: (C,) standard deviation of the method's own estimates of ``counts``, or None where it has but one.
+    """
+
+    counts: Tensor
+    density: Tensor
+    points: Tensor
+    labels: Tensor
+    scores: Tensor
+    spread: Tensor | None = None
+
+
+class CountCodec(ABC):
+    """Base of the codecs: one object, shared by the pipeline (encode) and the head (decode).
+
+    Args:
+        num_classes: C, the channels of the map.
+        stride: Input pixels between two cells of the map.
+    """
+
+    def __init__(self, num_classes: int = 1, stride: int = 1) -> None:
+        if num_classes < 1:
+            raise ValueError(f'num_classes must be at least 1, got {num_classes}')
+        if stride < 1:
+            raise ValueError(f'stride must be at least 1, got {stride}')
+        self.num_classes = num_classes
+        self.stride = stride
+
+    @property
+    def mass_per_object(self) -> float:
+        """What the target map sums to for one object."""
+        return 1.0
+
+    @abstractmethod
+    def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
+        """The (h, w) of the map of an image of ``img_shape`` (height, width)."""
+
+    @abstractmethod
+    def encode(
+        self, points: np.ndarray, labels: np.ndarray, img_shape: tuple[int, int], halo: int = 0
+    ) -> np.ndarray:
+        """The (C, h, w) float32 target of one image.
+
+        Args:
+            points: (N, 2) float, (x, y) in pixels of the input.
+            labels: (N,) int64 in 0..C-1.
+            img_shape: (height, width) of the input, its halo included.
+            halo: Pixels of context on every side of the input that came with the crop; the map covers only what an
+                image without them would have. 0 for a whole image.
+        """
+
+    @abstractmethod
+    def decode(self, output: Tensor, img_shape: tuple[int, int]) -> CountPrediction:
+        """Read counts, density, points and interval from a (C, h, w) output of an image of ``img_shape``."""

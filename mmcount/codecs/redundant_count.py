@@ -1,0 +1,183 @@
+"""Redundant counting: every cell of the map counts the objects of one window (Count-ception)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmcount.registry import CODECS
+
+from .base import CountCodec, CountPrediction
+from .peaks import density_peaks
+from .raster import points_to_pixels
+
+
+def window_counts(
+    rows: np.ndarray, cols: np.ndarray, labels: np.ndarray, num_classes: int, map_shape: tuple[int, int], window: int
+) -> np.ndarray:
+    """Number of points of each class in every ``window`` x ``window`` square, by a summed-area table.
+
+    Args:
+        rows: (N,) int64, the first map row whose window holds each point; may be negative or beyond the map.
+        cols: (N,) int64, likewise for columns.
+        labels: (N,) int64 in 0..num_classes-1.
+        num_classes: C.
+        map_shape: (h, w) of the result.
+        window: Side of the square; a point is seen by ``window`` rows and as many columns.
+
+    Returns:
+        (C, h, w) float32.
+
+    Example:
+        >>> window_counts(np.array([1]), np.array([0]), np.array([0]), 1, (4, 3), window=2)[0].tolist()
+        [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    height, width = map_shape
+    # A rectangle of ones becomes four signed corners; two running sums then fill all rectangles at once.
+    corners = np.zeros((num_classes, height + 1, width + 1), dtype=np.int32)
+    top, bottom = np.clip(rows, 0, height), np.clip(rows + window, 0, height)
+    left, right = np.clip(cols, 0, width), np.clip(cols + window, 0, width)
+    for y, x, sign in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
+        np.add.at(corners, (labels, y, x), sign)
+    counts = corners.cumsum(axis=1).cumsum(axis=2)
+    return counts[:, :height, :width].astype(np.float32)
+
+
+def redundant_estimates(output: Tensor, repeats: int) -> Tensor:
+    """The independent counts of one map: every phase of the window grid tiles the image once.
+
+    Args:
+        output: (C, h, w) window counts.
+        repeats: Windows that see one object along each side, ``window_size / stride``.
+
+    Returns:
+        (C, repeats ** 2) objects; their mean is ``output.sum() / repeats ** 2``.
+
+    Example:
+        >>> redundant_estimates(torch.ones(1, 4, 4), repeats=2).tolist()
+        [[4.0, 4.0, 4.0, 4.0]]
+    """
+    num_classes, height, width = output.shape
+    pad = (0, -width % repeats, 0, -height % repeats)
+    tiles = torch.nn.functional.pad(output, pad).reshape(num_classes, -1, repeats, (width + pad[1]) // repeats, repeats)
+    return tiles.sum(dim=(1, 3)).flatten(1)
+
+
+@CODECS.register_module()
+class RedundantCountCodec(CountCodec):
+    """Points to window counts and back.
+
+    Symbols: r ``window_size``, s ``stride``, (H, W) the image. The image is padded by r zeros on every side, so each
+    point lies in exactly (r / s)^2 windows and ``sum(map) / (r / s)^2`` is the count (Count-ception, Eq. 3).
+    Cell (i, j) of the map covers image rows ``s*i - r .. s*i - 1`` and columns ``s*j - r .. s*j - 1``.
+
+    Args:
+        window_size: r, pixels.
+        stride: s, pixels; divides r.
+        num_classes: C.
+        peak_radius: Half-size in cells of the window in which a peak of the density is the largest; None returns no
+            points. The paper offers no localisation: points are indicative.
+        peak_threshold: Objects per window under which a cell is never a peak.
+
+    Raises:
+        ValueError: ``stride`` does not divide ``window_size``.
+
+    Example:
+        >>> codec = RedundantCountCodec(window_size=32, stride=4)
+        >>> target = codec.encode(np.array([[0.0, 0.0], [40.0, 7.0]]), np.array([0, 0]), (50, 60))
+        >>> target.shape, float(target.sum()) / 64
+        ((1, 21, 23), 2.0)
+    """
+
+    def __init__(
+        self,
+        window_size: int = 32,
+        stride: int = 1,
+        num_classes: int = 1,
+        peak_radius: int | None = 3,
+        peak_threshold: float = 0.5,
+    ) -> None:
+        super().__init__(num_classes=num_classes, stride=stride)
+        if window_size < 1 or window_size % stride:
+            raise ValueError(f'stride must divide window_size, got stride {stride} and window_size {window_size}')
+        self.window_size = window_size
+        self.peak_radius = peak_radius
+        self.peak_threshold = peak_threshold
+
+    @property
+    def repeats(self) -> int:
+        """Windows that see one object along each side."""
+        return self.window_size // self.stride
+
+    @property
+    def mass_per_object(self) -> float:
+        """The (r / s)^2 windows that see one object."""
+        return float(self.repeats**2)
+
+    def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
+        """(ceil((H + r) / s), ceil((W + r) / s)): rounding up keeps the count exact for every H and W."""
+        height, width = img_shape
+        return -(-(height + self.window_size) // self.stride), -(-(width + self.window_size) // self.stride)
+
+    def encode(
+        self, points: np.ndarray, labels: np.ndarray, img_shape: tuple[int, int], halo: int = 0
+    ) -> np.ndarray:
+        """Number of points in every window.
+
+        Args:
+            points: (N, 2) float, (x, y) in pixels of the input, pixel centres at integers.
+            labels: (N,) int64.
+            img_shape: (height, width) of the input.
+            halo: 0 for a whole image, which is padded by r on every side; r for a crop out of an image that was
+                padded already, whose windows all lie inside it.
+
+        Returns:
+            (C, h, w) float32 objects.
+
+        Raises:
+            ValueError: ``halo`` is neither 0 nor the window size, or a point lies outside the input.
+        """
+        if halo not in (0, self.window_size):
+            raise ValueError(f'halo must be 0 or the window size {self.window_size}, got {halo}')
+        rows, cols = points_to_pixels(points, img_shape)
+        if halo:
+            map_shape = img_shape[0] - self.window_size, img_shape[1] - self.window_size
+            rows, cols = rows - self.window_size + 1, cols - self.window_size + 1
+        else:
+            map_shape = img_shape[0] + self.window_size, img_shape[1] + self.window_size
+            rows, cols = rows + 1, cols + 1
+        counts = window_counts(rows, cols, labels, self.num_classes, map_shape, self.window_size)
+        return np.ascontiguousarray(counts[:, :: self.stride, :: self.stride])
+
+    def decode(self, output: Tensor, img_shape: tuple[int, int]) -> CountPrediction:
+        """Counts, density, points and the spread of the redundant estimates.
+
+        Args:
+            output: (C, h, w) window counts, ``(h, w) == map_shape(img_shape)``.
+            img_shape: (height, width) of the image, without padding.
+
+        Returns:
+            ``density`` is the map divided by (r / s)^2, so that it sums to ``counts``; its cell (i, j) is centred on
+            pixel ``s * (i, j) - (r + 1) / 2``. ``spread`` is the standard deviation of the (r / s)^2 estimates.
+
+        Raises:
+            ValueError: the output has another shape than ``map_shape`` says.
+        """
+        expected = (self.num_classes, *self.map_shape(img_shape))
+        if tuple(output.shape) != expected:
+            raise ValueError(
+                f'an image of {img_shape} has a map of {expected} at stride {self.stride} and window '
+                f'{self.window_size}, got {tuple(output.shape)}'
+            )
+        density = output.float() / self.mass_per_object
+        counts = density.double().sum(dim=(1, 2)).float()
+        spread = redundant_estimates(output.float(), self.repeats).std(dim=1, unbiased=False)
+        points, labels, scores = self._points(output.float(), img_shape)
+        return CountPrediction(counts, density, points, labels, scores, spread)
+
+    def _points(self, output: Tensor, img_shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        if self.peak_radius is None:
+            return output.new_zeros(0, 2), output.new_zeros(0, dtype=torch.long), output.new_zeros(0)
+        cells, labels, scores = density_peaks(output, self.peak_radius, self.peak_threshold)
+        points = cells * self.stride - (self.window_size + 1) / 2
+        limit = points.new_tensor([img_shape[1] - 1, img_shape[0] - 1])
+        return points.clamp(min=torch.zeros_like(limit), max=limit), labels, scores

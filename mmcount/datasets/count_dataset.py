@@ -1,0 +1,233 @@
+"""The base of every data set of counted images."""
+
+import colorsys
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mmcount.registry import DATASETS
+
+from .errors import AnnotationError
+from .splits import CountSplit
+
+# name, shape and type of an image's arrays, one entry per object
+_ARRAYS: tuple[tuple[str, tuple[int, ...], type], ...] = (
+    ('points', (-1, 2), np.float32),
+    ('labels', (-1,), np.int64),
+    ('bboxes', (-1, 4), np.float32),
+    ('counts', (-1,), np.int64),
+    ('ignore_flags', (-1,), np.bool_),
+)
+
+
+def class_palette(num_classes: int) -> list[tuple[int, int, int]]:
+    """Return well separated RGB colours, the same every time.
+
+    Example:
+        >>> class_palette(2)
+        [(242, 36, 36), (36, 96, 242)]
+    """
+    golden = 0.618033988749895  # steps of the golden ratio keep any number of hues apart
+    colours = (colorsys.hsv_to_rgb((index * golden) % 1.0, 0.85, 0.95) for index in range(num_classes))
+    return [(round(r * 255), round(g * 255), round(b * 255)) for r, g, b in colours]
+
+
+@DATASETS.register_module()
+class CountDataset(BaseDataset):
+    """Images with points, boxes or boxes with counts, in one contract for all readers.
+
+    A reader subclasses this class and returns from ``load_data_list`` one dict per image:
+
+    ============= ================== ====================================================================
+    key           shape              meaning
+    ============= ================== ====================================================================
+    img_path      str                the file; or ``img``, an (H, W, 3) uint8 BGR array of generated data
+    img_id        str                unique in the data set
+    points        (N, 2) float32     (x, y) in px, pixel centres at integers; the boxes' centres if missing
+    labels        (N,) int64         index into ``metainfo['classes']``
+    bboxes        (N, 4) float32     optional, xyxy in px (edges)
+    counts        (N,) int64         optional, objects of each box; 1 each where it is missing
+    ignore_flags  (N,) bool          optional, objects that are not counted
+    height, width int                optional
+    ============= ================== ====================================================================
+
+    Used directly, it reads ``data_list`` given in the config or code (``data_list=[dict(...), ...]``). Images without
+    objects are never filtered: zero is a count.
+
+    Args:
+        data_list: The dicts above, for data that is already in memory.
+        split: A :class:`CountSplit` or its arguments as a dict; the data set then is one ``subset`` of it.
+        subset: 'train', 'val' or 'test'; needed exactly when ``split`` is given.
+        data_prefix: Folder of the images below ``data_root`` (key ``img``).
+        **kwargs: As :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        ValueError: ``metainfo`` has upper-case keys, no or doubled classes, or a palette of another length;
+            ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images.
+        AnnotationError: An image's annotation breaks the contract; the message names the image.
+
+    Example:
+        >>> import numpy as np
+        >>> image = dict(img=np.zeros((8, 8, 3), np.uint8), img_id='0', points=[[2, 3]], labels=[0])
+        >>> dataset = CountDataset(data_list=[image], metainfo=dict(classes=('cell',)))
+        >>> dataset.class_counts().tolist()
+        [[1]]
+    """
+
+    METAINFO: ClassVar[dict] = {}
+    _metainfo: dict[str, Any]
+
+    def __init__(
+        self,
+        ann_file: str = '',
+        data_root: str | os.PathLike = '',
+        data_list: Sequence[dict] | None = None,
+        split: CountSplit | Mapping | None = None,
+        subset: str | None = None,
+        data_prefix: Mapping | None = None,
+        filter_cfg: Mapping | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if filter_cfg:
+            raise ValueError(
+                f'filter_cfg={dict(filter_cfg)} would drop images from {type(self).__name__}: images without '
+                'objects count zero and are kept; remove filter_cfg'
+            )
+        if (split is None) != (subset is None):
+            raise ValueError(f'give both split and subset, or none of them; got split={split}, subset={subset!r}')
+        self.split = CountSplit(**split) if isinstance(split, Mapping) else split
+        self.subset = subset
+        self._given_data_list = data_list
+        prefix = {'img': '', **(data_prefix or {})}
+        super().__init__(ann_file=ann_file, data_root=os.fspath(data_root), data_prefix=prefix, **kwargs)
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: Mapping | None = None) -> dict:
+        given = {} if metainfo is None else metainfo
+        upper = [key for key in (*cls.METAINFO, *given) if not str(key).islower()]
+        if upper:
+            raise ValueError(f'metainfo keys must be lower-case, got {upper}; write e.g. classes=(...), palette=[...]')
+        classes = given.get('classes')
+        if isinstance(classes, str) and not os.path.isfile(classes):
+            raise TypeError(
+                f'metainfo classes must be a sequence of names or a file that lists them, got the string {classes!r}; '
+                f'for one class write classes=({classes!r},)'
+            )
+        loaded = super()._load_metainfo(metainfo)
+        if 'classes' in given and 'palette' not in given:
+            loaded.pop('palette', None)
+        return cls._complete_metainfo(loaded) if 'classes' in loaded else loaded
+
+    @classmethod
+    def _complete_metainfo(cls, metainfo: dict) -> dict:
+        """Check classes and palette, and fill a missing palette."""
+        classes = tuple(str(name) for name in metainfo['classes'])
+        if not classes:
+            raise ValueError('metainfo classes must name at least one class, got none')
+        doubled = sorted({name for name in classes if classes.count(name) > 1})
+        if doubled:
+            raise ValueError(f'metainfo classes must differ, got {doubled} more than once in {classes}')
+        palette = metainfo.get('palette') or class_palette(len(classes))
+        if len(palette) != len(classes):
+            raise ValueError(f'metainfo palette has {len(palette)} colours for {len(classes)} classes {classes}')
+        return {**metainfo, 'classes': classes, 'palette': [tuple(colour) for colour in palette]}
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of ``metainfo``."""
+        if 'classes' not in self._metainfo:
+            raise ValueError(f'{type(self).__name__} knows no classes; give metainfo=dict(classes=(...,))')
+        return len(self._metainfo['classes'])
+
+    def set_classes(self, classes: Sequence[str]) -> None:
+        """Set the classes that a reader found in the annotations."""
+        metainfo = {key: value for key, value in self._metainfo.items() if key != 'palette'}
+        self._metainfo = self._complete_metainfo({**metainfo, 'classes': classes})
+
+    def load_data_list(self) -> list[dict]:
+        """Return the images given as ``data_list``; readers override this."""
+        if self._given_data_list is None:
+            raise ValueError(
+                f'{type(self).__name__} reads no files; give data_list=[...] or use a reader, e.g. '
+                'mmcount.PointsCSVDataset or mmcount.DotImageDataset'
+            )
+        given, self._given_data_list = self._given_data_list, None  # else a second copy lives in every worker
+        return [copy.copy(info) for info in given]
+
+    def filter_data(self) -> list[dict]:
+        """Check every image against the contract and select the subset; nothing is filtered."""
+        seen: set[str] = set()
+        data_list = [self._checked(info) for info in self.data_list]
+        for info in data_list:
+            if info['img_id'] in seen:
+                raise AnnotationError('this img_id is used by more than one image, expected unique ids', info['img_id'])
+            seen.add(info['img_id'])
+        if self.split is not None and self.subset is not None:
+            data_list = [data_list[index] for index in self.split.indices(len(data_list), self.subset)]
+        if not data_list:
+            raise ValueError(f'{type(self).__name__} has no images (split={self.split}, subset={self.subset!r})')
+        return data_list
+
+    def _checked(self, info: dict) -> dict:
+        """Return the image's dict with the contract's types, or raise."""
+        name = str(info.get('img_path', info.get('img_id', '')))
+        if 'img_id' not in info or ('img_path' not in info and 'img' not in info):
+            raise AnnotationError(f'an image needs img_id and img_path (or img), got {sorted(info)}', name)
+        checked = {**info, 'img_id': str(info['img_id']), 'num_classes': self.num_classes}
+        for key, shape, dtype in _ARRAYS:
+            if info.get(key) is not None:
+                checked[key] = np.asarray(info[key], dtype=dtype).reshape(shape)
+        boxes = checked.get('bboxes', np.zeros((0, 4), np.float32))
+        # a box ends where its last pixel ends, a point sits in the middle of its pixel
+        points = checked.setdefault('points', (boxes[:, :2] + boxes[:, 2:] - 1) / 2)
+        labels = checked.setdefault('labels', np.zeros(0, np.int64))
+        lengths = {key: len(checked[key]) for key in (*(name for name, *_ in _ARRAYS), 'masks') if key in checked}
+        if len(set(lengths.values())) > 1:
+            raise AnnotationError(f'objects must agree in number, got {lengths}', name)
+        if 'counts' in checked and (checked['counts'] < 1).any():
+            raise AnnotationError(f'counts must be at least 1, got {checked["counts"].min()}', name)
+        if not np.isfinite(points).all():
+            raise AnnotationError('points must be finite, got NaN or infinity', name)
+        if len(labels) and (labels.min() < 0 or labels.max() >= self.num_classes):
+            wrong = int(labels.max() if labels.max() >= self.num_classes else labels.min())
+            raise AnnotationError(
+                f'label {wrong} is outside 0..{self.num_classes - 1}: metainfo has {self.num_classes} classes '
+                f'{self._metainfo["classes"]}',
+                name,
+            )
+        return checked
+
+    def make_img_id(self, img_path: str) -> str:
+        """Return the path below ``data_root`` with forward slashes: unique, even where file names repeat."""
+        path, root = Path(os.path.abspath(img_path)), Path(os.path.abspath(self.data_root or '.'))
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the labels of an image's objects (for class-balanced sampling)."""
+        return self.get_data_info(idx)['labels'].tolist()
+
+    def class_counts(self) -> np.ndarray:
+        """Count the annotated objects of each class in every image of this (sub)set.
+
+        These are raw annotations, before any pipeline. Their mean over the training images is the simplest counter
+        to compare with: ``dataset.class_counts().mean(axis=0)``.
+
+        Returns:
+            Shape (num_images, C), int64.
+        """
+        totals = np.zeros((len(self), self.num_classes), dtype=np.int64)
+        for index in range(len(self)):
+            info = self.get_data_info(index)
+            counts = np.array(info.get('counts', np.ones(len(info['labels']), np.int64)))
+            counts[info.get('ignore_flags', np.zeros(len(counts), bool))] = 0
+            np.add.at(totals[index], info['labels'], counts)
+        return totals
+
+    def mean_counts(self) -> np.ndarray:
+        """Return the mean objects per image of each class, shape (C,) float64: the predict-the-mean baseline."""
+        return self.class_counts().mean(axis=0)

@@ -1,0 +1,14 @@
+"""Transforms of counting data that mmdet does not have."""
+
+from .formatting import GenerateTarget, PackCountInputs
+from .geometric import HaloCrop, RandomDihedral
+from .loading import LoadCountAnnotations, LoadImage
+
+__all__ = [
+    'GenerateTarget',
+    'HaloCrop',
+    'LoadCountAnnotations',
+    'LoadImage',
+    'PackCountInputs',
+    'RandomDihedral',
+]

@@ -1,0 +1,186 @@
+"""From a pipeline's results to the target of a network and to the data contract."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform, to_tensor
+from mmdet.structures.bbox import BaseBoxes
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor
+
+from mmcount.codecs.base import CountCodec
+from mmcount.registry import CODECS, TRANSFORMS
+from mmcount.structures import CountDataSample, CountedBoxes, PointBoxes
+
+from .loading import image_name
+
+
+@TRANSFORMS.register_module()
+class GenerateTarget(BaseTransform):
+    """Encode the ground truth with the codec that the head decodes with.
+
+    Boxes give the points at their centres; a box that counts n gives n of them. Points outside of the image and
+    ignored instances are left out. Put it last, before `PackCountInputs`: a later geometric transform would not move
+    the map.
+
+    Required keys: ``gt_bboxes``, ``gt_bboxes_labels``, ``img`` or ``img_shape``; optional ``gt_ignore_flags``,
+    ``halo``, ``num_classes``. Added key: ``gt_map`` (C, h, w) float32.
+
+    Args:
+        codec: The codec or its config.
+
+    Raises:
+        ValueError: The codec has another number of classes than the data.
+    """
+
+    def __init__(self, codec: CountCodec | dict) -> None:
+        self.codec: CountCodec = CODECS.build(codec) if isinstance(codec, dict) else codec
+        if not isinstance(self.codec, CountCodec):
+            raise TypeError(f'codec must be a CountCodec or its config, got {type(codec).__name__}')
+
+    def transform(self, results: dict) -> dict:
+        """Add ``gt_map`` to ``results``."""
+        num_classes = results.get('num_classes', self.codec.num_classes)
+        if num_classes != self.codec.num_classes:
+            raise ValueError(
+                f'{image_name(results)} comes from a data set of {num_classes} classes, but the codec '
+                f'{type(self.codec).__name__} has num_classes={self.codec.num_classes}'
+            )
+        img_shape = tuple(results['img'].shape[:2] if 'img' in results else results['img_shape'])
+        points, labels = target_points(results, img_shape)
+        results['gt_map'] = self.codec.encode(points, labels, img_shape, halo=results.get('halo', 0))
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(codec={self.codec!r})'
+
+
+def target_points(results: dict, img_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The points of ``results`` inside an image of (height, width): (N, 2) float32, and their (N,) int64 labels."""
+    boxes, labels = results['gt_bboxes'], results['gt_bboxes_labels']
+    points = boxes.convert_to('point')
+    keep = points.is_inside(img_shape).numpy()
+    index = np.flatnonzero(keep & ~_ignore_flags(results))
+    if isinstance(boxes, CountedBoxes):
+        index = np.repeat(index, boxes.counts.numpy()[index])
+    return points.tensor.numpy()[index].astype(np.float32), np.asarray(labels)[index].astype(np.int64)
+
+
+@TRANSFORMS.register_module()
+class PackCountInputs(BaseTransform):
+    """Pack an image and its annotations into the contract of `CountDataSample`.
+
+    ``gt_instances`` gets ``labels``, ``counts`` (N,) int64 and ``points`` (N, 2), or, where the geometry is boxes,
+    ``bboxes`` (N, 4) instead of points, and ``masks`` where there are any; ignored instances go to
+    ``ignored_instances``. Everything is a plain tensor. Without annotations (inference) only the image and the meta
+    information are packed.
+
+    Args:
+        meta_keys: Keys of the results that become meta information, where they are present.
+        image_counts: Where ``gt_counts`` comes from. 'recompute' (training) drops the instances outside of the image
+            and sums up what is left. 'annotations' (validation and test) takes the annotated counts of the whole
+            image and keeps every instance, in the coordinates in which it was loaded: there the annotations are
+            loaded after the image was resized, and an annotator's slip over the border is still an object.
+
+    Raises:
+        ValueError: The number of classes, or the annotated counts that are asked for, are not known.
+    """
+
+    def __init__(
+        self,
+        meta_keys: Sequence[str] = (
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+            'flip',
+            'flip_direction',
+            'halo',
+        ),
+        image_counts: str = 'recompute',
+    ) -> None:
+        if image_counts not in ('recompute', 'annotations'):
+            raise ValueError(f"image_counts must be 'recompute' or 'annotations', got {image_counts!r}")
+        self.meta_keys = tuple(meta_keys)
+        self.image_counts = image_counts
+
+    def transform(self, results: dict) -> dict[str, Any]:
+        """Pack ``results``.
+
+        Returns:
+            ``inputs``: (C, H, W) contiguous tensor of the type of the image; ``data_samples``: `CountDataSample`.
+        """
+        packed: dict[str, Any] = {}
+        if 'img' in results:
+            packed['inputs'] = _image_tensor(results['img'])
+        sample = CountDataSample()
+        if results.get('gt_bboxes') is not None:
+            self._pack_instances(results, sample)
+        if results.get('gt_map') is not None:
+            sample.gt_map = PixelData(data=to_tensor(results['gt_map']))
+        sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
+        packed['data_samples'] = sample
+        return packed
+
+    def _pack_instances(self, results: dict, sample: CountDataSample) -> None:
+        instances = _instances(results['gt_bboxes'], results)
+        ignored = _ignore_flags(results)
+        keep = np.ones_like(ignored)
+        if self.image_counts == 'recompute':
+            img_shape = results['img'].shape[:2] if 'img' in results else results['img_shape']
+            keep = _visible(results['gt_bboxes'], img_shape)
+        sample.gt_instances = instances[np.flatnonzero(keep & ~ignored)]
+        sample.ignored_instances = instances[np.flatnonzero(keep & ignored)]
+        sample.gt_counts = self._image_counts(results, sample.gt_instances)
+
+    def _image_counts(self, results: dict, instances: InstanceData) -> Tensor:
+        if self.image_counts == 'annotations':
+            if results.get('raw_counts') is None:
+                raise ValueError(
+                    f"{image_name(results)} has no 'raw_counts': image_counts='annotations' needs LoadCountAnnotations"
+                )
+            return torch.as_tensor(results['raw_counts'], dtype=torch.float32)
+        if results.get('num_classes') is None:
+            raise ValueError(
+                f"number of classes unknown for {image_name(results)}: expected 'num_classes' in the results, which "
+                'LoadCountAnnotations sets'
+            )
+        counts = torch.zeros(results['num_classes'])
+        return counts.index_add_(0, instances.labels, instances.counts.float())
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys}, image_counts={self.image_counts!r})'
+
+
+def _ignore_flags(results: dict) -> np.ndarray:
+    """(N,) bool; none is ignored where the results do not say."""
+    flags = results.get('gt_ignore_flags')
+    return np.zeros(len(results['gt_bboxes']), dtype=bool) if flags is None else np.asarray(flags).astype(bool)
+
+
+def _image_tensor(img: np.ndarray) -> Tensor:
+    if img.ndim == 2:
+        img = img[..., None]
+    return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1)))
+
+
+def _instances(boxes: BaseBoxes, results: dict) -> InstanceData:
+    """All instances, visible or not, ignored or not."""
+    instances = InstanceData()
+    if isinstance(boxes, PointBoxes):
+        instances.points = boxes.tensor
+    else:
+        instances.bboxes = boxes.convert_to('hbox').tensor
+    instances.labels = torch.as_tensor(np.asarray(results['gt_bboxes_labels']), dtype=torch.int64)
+    instances.counts = boxes.counts if isinstance(boxes, CountedBoxes) else torch.ones(len(boxes), dtype=torch.int64)
+    if results.get('gt_masks') is not None:
+        instances.masks = results['gt_masks']
+    return instances
+
+
+def _visible(boxes: BaseBoxes, img_shape: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: inside the image, and not clipped to nothing."""
+    return (boxes.is_inside(img_shape[:2]) & (boxes.widths > 0) & (boxes.heights > 0)).numpy()

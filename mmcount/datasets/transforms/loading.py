@@ -1,0 +1,307 @@
+"""Load images and point, box and count annotations, and say what is wrong with them."""
+
+import io
+import re
+import warnings
+from typing import Any
+
+import mmcv
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+from mmengine import fileio
+from mmengine.logging import print_log
+from PIL import Image, UnidentifiedImageError
+
+from mmcount.registry import TRANSFORMS
+from mmcount.structures import CountedBoxes, PointBoxes
+
+
+@TRANSFORMS.register_module()
+class LoadImage(LoadImageFromFile):
+    """Load an image as (H, W, 3) uint8 BGR, or say which file cannot be used and why.
+
+    Whatever the file holds becomes 8-bit BGR: grey is repeated, a palette is looked up, alpha is ignored (the stored
+    colour shows), and of 16 bits the upper 8 are kept, so 12-bit data in a 16-bit file comes out dark and should be
+    stretched before. 32-bit TIFF is refused. The first frame of a stack is read. Data generated in memory (``img``
+    without ``img_path``) passes through.
+
+    Required keys: ``img_path``, or ``img``. Added keys: ``img``, ``img_shape``, ``ori_shape``.
+
+    Args:
+        ignore_orientation: Whether to leave the pixels as stored. By default the EXIF orientation is applied.
+        max_pixels: Largest accepted height x width. It is read from the file's header, before any decoding.
+        on_error: 'raise', or 'skip' to log a warning once for each file and return None, upon which MMEngine's
+            ``BaseDataset`` draws another training image (in a test pipeline it raises).
+        to_float32: Whether to return float32 instead of uint8.
+        backend_args: Arguments of the MMEngine file backend.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is empty, cut off, no image, of 32-bit pixels, or has more than ``max_pixels``.
+    """
+
+    def __init__(
+        self,
+        ignore_orientation: bool = False,
+        max_pixels: int = 500_000_000,
+        on_error: str = 'raise',
+        to_float32: bool = False,
+        backend_args: dict | None = None,
+    ) -> None:
+        if on_error not in ('raise', 'skip'):
+            raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+        if max_pixels < 1:
+            raise ValueError(f'max_pixels must be at least 1, got {max_pixels}')
+        color_type = 'color_ignore_orientation' if ignore_orientation else 'color'
+        super().__init__(to_float32=to_float32, color_type=color_type, backend_args=backend_args)
+        self.ignore_orientation = ignore_orientation
+        self.max_pixels = max_pixels
+        self.on_error = on_error
+        self._skipped: set[str] = set()
+
+    def transform(self, results: dict) -> dict | None:
+        """Load ``results['img_path']``; None if it cannot be used and errors are skipped."""
+        try:
+            img = self._load(results)
+        except (OSError, ValueError) as error:
+            if self.on_error == 'raise':
+                raise
+            path = str(results.get('img_path'))
+            if path not in self._skipped:
+                self._skipped.add(path)
+                print_log(f'Skipping an image: {error}', logger='current', level=30)
+            return None
+        results['img'] = img.astype(np.float32) if self.to_float32 else img
+        results['img_shape'] = results['ori_shape'] = img.shape[:2]
+        return results
+
+    def _load(self, results: dict) -> np.ndarray:
+        path = results.get('img_path')
+        if path is None:
+            img = results.get('img')
+            if not isinstance(img, np.ndarray) or img.ndim != 3 or img.shape[2] != 3:
+                found = f'img of shape {img.shape}' if isinstance(img, np.ndarray) else f'img {type(img).__name__}'
+                raise ValueError(f"expected 'img_path' or an (H, W, 3) array 'img' in the results, got {found}")
+            return img
+        path = str(path)
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'image file not found: {path}') from error
+        return decode_image(content, path, self.color_type, self.max_pixels)
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(ignore_orientation={self.ignore_orientation}, max_pixels={self.max_pixels}, '
+            f'on_error={self.on_error!r}, to_float32={self.to_float32}, backend_args={self.backend_args})'
+        )
+
+
+def decode_image(content: bytes, name: str, flag: str = 'color', max_pixels: int = 500_000_000) -> np.ndarray:
+    """Decode the bytes of an image file to (H, W, 3) uint8 BGR.
+
+    Args:
+        content: The bytes.
+        name: What error messages call the image.
+        flag: 'color' or 'color_ignore_orientation', see ``mmcv.imfrombytes``.
+        max_pixels: Largest accepted height x width.
+
+    Raises:
+        ValueError: ``content`` is empty, cut off, no image, of 32-bit pixels, or has more than ``max_pixels``.
+    """
+    if not content:
+        raise ValueError(f'image file is empty (0 bytes): {name}')
+    pixels, kind = _header(content)
+    if pixels is not None and pixels > max_pixels:
+        raise ValueError(f'image {name} has {pixels} pixels, more than max_pixels={max_pixels}')
+    if kind in ('TIFF F', 'TIFF I'):
+        # Casting would cut a picture in 0..1 to black without a word.
+        raise ValueError(f'image {name} has 32-bit pixels, expected 8 or 16 bits: its range must be chosen by you')
+    img = None
+    # OpenCV first, as everywhere in MMCV; Pillow reads some formats that OpenCV was not built for.
+    for backend in ('cv2', 'pillow'):
+        try:
+            img = mmcv.imfrombytes(content, flag=flag, backend=backend)
+        except Exception as error:  # the decoders raise whatever their library does
+            reason = str(error)
+        else:
+            reason = 'the decoder returned nothing'
+        if img is not None:
+            break
+    if img is None:
+        raise ValueError(
+            f'cannot decode {name}: expected an image, found {len(content)} bytes that begin with {content[:8]!r} '
+            f'({reason})'
+        )
+    return np.ascontiguousarray(img)
+
+
+def _header(content: bytes) -> tuple[int | None, str]:
+    """Height x width and 'format mode' as the header says; (None, '') if Pillow does not know the format."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as img:
+                return img.width * img.height, f'{img.format} {img.mode}'
+    except Image.DecompressionBombError as error:
+        # Pillow refuses to even open above its own limit, but tells the number.
+        found = re.search(r'\d+', str(error))
+        return (int(found.group()) if found else None), ''
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return None, ''
+
+
+@TRANSFORMS.register_module()
+class LoadCountAnnotations(BaseTransform):
+    """Turn the annotations of a counting data set into what mmdet's transforms carry.
+
+    Required keys: ``points`` or ``bboxes``, ``labels``; optional ``counts``, ``masks``, ``ignore_flags``,
+    ``num_classes``. Added keys: ``gt_bboxes`` (the geometry), ``gt_bboxes_labels`` (N,) int64, ``gt_ignore_flags``
+    (N,) bool, ``raw_counts`` (C,) float32: objects of each class as annotated, ignored ones left out; ``num_classes``;
+    with ``with_mask`` also ``gt_masks``.
+
+    ==================  ====================  =================================================================
+    geometry            ``gt_bboxes``         a count of n
+    ==================  ====================  =================================================================
+    'points'            ``PointBoxes``        repeats the point n times
+    'bboxes'            ``HorizontalBoxes``   is left out: each box is one object to a detector
+    'counted_bboxes'    ``CountedBoxes``      travels with its box
+    ==================  ====================  =================================================================
+
+    Args:
+        geometry: 'points', 'bboxes' or 'counted_bboxes'.
+        with_mask: Whether to load the masks.
+        num_classes: C, where the data set does not say it (``num_classes`` in its ``data_info``).
+
+    Raises:
+        ValueError: Annotations that do not fit together, are not finite, or have labels outside of 0..C-1; the
+            message names the image and the first bad object.
+    """
+
+    GEOMETRIES = ('points', 'bboxes', 'counted_bboxes')
+
+    def __init__(self, geometry: str = 'points', with_mask: bool = False, num_classes: int | None = None) -> None:
+        if geometry not in self.GEOMETRIES:
+            raise ValueError(f'geometry must be one of {self.GEOMETRIES}, got {geometry!r}')
+        self.geometry = geometry
+        self.with_mask = with_mask
+        self.num_classes = num_classes
+
+    def transform(self, results: dict) -> dict:
+        """Add the annotations to ``results``."""
+        num_classes = results.get('num_classes', self.num_classes)
+        name = image_name(results)
+        if num_classes is None:
+            raise ValueError(
+                f"number of classes unknown for {name}: the data set gives no 'num_classes', so set num_classes of "
+                'LoadCountAnnotations'
+            )
+        key = 'points' if self.geometry == 'points' else 'bboxes'
+        if results.get(key) is None:
+            raise ValueError(f"geometry={self.geometry!r} needs '{key}', which {name} does not have")
+        coords = _finite(results[key], 2 if key == 'points' else 4, key, name)
+        labels = _labels(results.get('labels'), len(coords), num_classes, name)
+        counts = _counts(results.get('counts'), len(coords), name)
+        ignored = np.asarray(results.get('ignore_flags', np.zeros(len(coords)))).astype(bool)
+        _same_length(ignored, len(coords), 'ignore_flags', name)
+
+        kept = ~ignored
+        results['raw_counts'] = np.bincount(labels[kept], weights=counts[kept], minlength=num_classes).astype(
+            np.float32
+        )
+        results['num_classes'] = int(num_classes)
+        repeats = np.repeat(np.arange(len(coords)), counts if self.geometry == 'points' else 1)
+        results['gt_bboxes'] = self._boxes(coords[repeats], counts)
+        results['gt_bboxes_labels'] = labels[repeats]
+        results['gt_ignore_flags'] = ignored[repeats]
+        if self.with_mask:
+            results['gt_masks'] = self._masks(results, len(coords), name)[repeats]
+        return results
+
+    def _boxes(self, coords: np.ndarray, counts: np.ndarray) -> BaseBoxes:
+        tensor = torch.from_numpy(coords)
+        if self.geometry == 'points':
+            return PointBoxes(tensor)
+        if self.geometry == 'bboxes':
+            return HorizontalBoxes(tensor)
+        return CountedBoxes(torch.cat([tensor, torch.from_numpy(counts).float()[:, None]], dim=1))
+
+    @staticmethod
+    def _masks(results: dict, num: int, name: str) -> BitmapMasks:
+        masks = results.get('masks')
+        if masks is None:
+            raise ValueError(f"with_mask=True needs 'masks', which {name} does not have")
+        _same_length(masks, num, 'masks', name)
+        shape = _mask_shape(results)
+        for index, mask in enumerate(masks):
+            if shape is None:
+                shape = mask.shape
+            if tuple(mask.shape) != tuple(shape):
+                raise ValueError(f'mask {index} of {name} has shape {mask.shape}, expected {tuple(shape)}')
+        if shape is None:
+            raise ValueError(f'the size of {name} is unknown: load the image before its masks')
+        return BitmapMasks([np.asarray(mask, dtype=np.uint8) for mask in masks], *shape)
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(geometry={self.geometry!r}, with_mask={self.with_mask}, '
+            f'num_classes={self.num_classes})'
+        )
+
+
+def image_name(results: dict) -> str:
+    """What error messages call the image of ``results``."""
+    for key in ('img_path', 'img_id'):
+        if results.get(key) is not None:
+            return f'image {results[key]}'
+    return 'an image without img_path and img_id'
+
+
+def _mask_shape(results: dict) -> tuple[int, int] | None:
+    if 'ori_shape' in results:
+        return tuple(results['ori_shape'][:2])
+    if 'height' in results and 'width' in results:
+        return results['height'], results['width']
+    return None
+
+
+def _same_length(values: Any, num: int, key: str, name: str) -> None:
+    if len(values) != num:
+        raise ValueError(f'{name} has {num} objects but {len(values)} {key}')
+
+
+def _finite(values: Any, width: int, key: str, name: str) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float32)
+    if array.size == 0:
+        return np.zeros((0, width), dtype=np.float32)
+    if array.ndim != 2 or array.shape[1] != width:
+        raise ValueError(f"'{key}' of {name} must be (N, {width}), got {array.shape}")
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(bad):
+        raise ValueError(f"'{key}' {bad[0]} of {name} is not finite: {array[bad[0]].tolist()}")
+    return array
+
+
+def _labels(values: Any, num: int, num_classes: int, name: str) -> np.ndarray:
+    if values is None:
+        raise ValueError(f"{name} has no 'labels'")
+    labels = np.asarray(values).reshape(-1).astype(np.int64)
+    _same_length(labels, num, 'labels', name)
+    bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if len(bad):
+        raise ValueError(f'label {bad[0]} of {name} is {labels[bad[0]]}, expected 0..{num_classes - 1}')
+    return labels
+
+
+def _counts(values: Any, num: int, name: str) -> np.ndarray:
+    if values is None:
+        return np.ones(num, dtype=np.int64)
+    counts = np.asarray(values).reshape(-1)
+    _same_length(counts, num, 'counts', name)
+    bad = np.flatnonzero(~(counts >= 1) | (counts != np.floor(counts)))
+    if len(bad):
+        raise ValueError(f'count {bad[0]} of {name} is {counts[bad[0]]}, expected a whole number of at least 1')
+    return counts.astype(np.int64)

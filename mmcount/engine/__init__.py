@@ -1,0 +1,4 @@
+"""What plugs into MMEngine's runner."""
+
+from .hooks import *  # noqa: F403
+from .optimizers import *  # noqa: F403

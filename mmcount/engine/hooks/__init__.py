@@ -1,0 +1,8 @@
+"""Hooks of the runner."""
+
+from .count_calibration_hook import CountCalibrationHook
+from .count_visualization_hook import CountVisualizationHook
+from .data_init_hook import DataInitHook
+from .random_state_hook import RandomStateHook
+
+__all__ = ['CountCalibrationHook', 'CountVisualizationHook', 'DataInitHook', 'RandomStateHook']

@@ -1,0 +1,129 @@
+"""From the command line to MMEngine's runner: what ``tools/train.py`` and ``tools/test.py`` share."""
+
+import argparse
+import copy
+import os
+import os.path as osp
+
+import torch
+import torch.distributed
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmcount.utils import register_all_modules
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def common_parser(description: str) -> argparse.ArgumentParser:
+    """Arguments of training and testing, named as in the rest of OpenMMLab."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs, checkpoints and pictures')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override config values as key=value; lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+    return parser
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config and merge what the command line says.
+
+    The work dir is, in this order: the argument, the config's, ``./work_dirs/<name of the config>``.
+    """
+    register_all_modules(init_default_scope=False)
+    if 'LOCAL_RANK' not in os.environ:
+        os.environ['LOCAL_RANK'] = str(args.local_rank)
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        merge_options(cfg, args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = osp.join('./work_dirs', osp.splitext(osp.basename(args.config))[0])
+    return cfg
+
+
+def replace_values(node: object, key: str, old: object, new: object) -> None:
+    """Write ``new`` wherever ``node`` holds ``old`` under ``key``, at any depth."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key and value == old:
+                node[name] = copy.deepcopy(new)
+            else:
+                replace_values(value, key, old, new)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            replace_values(value, key, old, new)
+
+
+def merge_options(cfg: Config, options: dict) -> None:
+    """Merge ``--cfg-options``, and let a variable of the config reach all places that it was written into.
+
+    A config writes ``split = dict(...)`` once and uses it in three dataloaders. MMEngine evaluates the file first, so an
+    override of ``split.seed`` alone would change the variable and none of its uses. Here every value that stands under
+    the variable's own name and equals its old value follows it; what a config set to something else stays.
+
+    Args:
+        cfg: Changed in place.
+        options: Dotted keys to values.
+    """
+    names = {key.split('.')[0] for key in options}
+    before = {name: copy.deepcopy(cfg[name]) for name in names if name in cfg}
+    cfg.merge_from_dict(options)
+    for name, old in before.items():
+        new = cfg[name]
+        if new != old:
+            replace_values(cfg._cfg_dict, name, old, new)
+
+
+def enable_mixed_precision(cfg: Config, has_accelerator: bool) -> None:
+    """Turn on ``--amp``: MMEngine's wrapper on an accelerator, bfloat16 on a CPU, nothing where a config has it.
+
+    Raises:
+        ValueError: the config's optimizer wrapper is of another kind.
+    """
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind in ('AmpOptimWrapper', 'mmcount.BFloat16OptimWrapper'):
+        return
+    if kind != 'OptimWrapper':
+        raise ValueError(f'--amp needs optim_wrapper.type OptimWrapper, the config has {kind}')
+    if has_accelerator:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        cfg.optim_wrapper.type = 'mmcount.BFloat16OptimWrapper'
+
+
+def prepare_cpu_distributed(cfg: Config) -> None:
+    """Let several processes train on CPUs: gloo, and a wrapper without device ids.
+
+    MMEngine's own start-up selects a CUDA device and its wrapper names one; a torch without CUDA has neither.
+    """
+    if cfg.launcher == 'none' or torch.cuda.is_available():
+        return
+    if cfg.launcher != 'pytorch':
+        raise ValueError(f"launcher {cfg.launcher!r} needs GPUs; without them use 'pytorch' (torchrun)")
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    wrapper = dict(type='MMDistributedDataParallel', device_ids=None)
+    for key in ('find_unused_parameters', 'broadcast_buffers', 'detect_anomalous_params'):
+        if key in cfg:
+            wrapper[key] = cfg[key]
+    cfg.setdefault('model_wrapper_cfg', wrapper)
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The runner of a config, which may name its own class."""
+    prepare_cpu_distributed(cfg)
+    if 'runner_type' not in cfg:
+        return Runner.from_cfg(cfg)
+    from mmengine.registry import RUNNERS
+
+    return RUNNERS.build(cfg)

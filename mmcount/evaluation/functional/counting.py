@@ -1,0 +1,243 @@
+"""Count errors from two arrays: what was counted, what was there.
+
+NumPy only. Every function takes ``pred`` and ``true`` of one shape, (T,) for one number per image or (T, C) for one
+number per image and class, and computes in float64. Signed errors are ``pred - true``: a positive bias over-counts.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def _pair(pred: ArrayLike, true: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    pred_array, true_array = np.asarray(pred, dtype=np.float64), np.asarray(true, dtype=np.float64)
+    if pred_array.shape != true_array.shape:
+        raise ValueError(f'pred and true must have one shape, got {pred_array.shape} and {true_array.shape}')
+    if pred_array.ndim not in (1, 2):
+        raise ValueError(f'counts must be (T,) or (T, C), got shape {pred_array.shape}')
+    for name, array in (('pred', pred_array), ('true', true_array)):
+        if not np.isfinite(array).all():
+            raise ValueError(f'{name} has a count that is not finite at index {np.argwhere(~np.isfinite(array))[0]}')
+    return pred_array, true_array
+
+
+def _flat_pair(pred: ArrayLike, true: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    pred_array, true_array = _pair(pred, true)
+    if pred_array.ndim != 1 or not pred_array.size:
+        raise ValueError(f'one count for each of at least one image is needed, got shape {pred_array.shape}')
+    return pred_array, true_array
+
+
+def mae(pred: ArrayLike, true: ArrayLike) -> float:
+    """Mean absolute error, in objects.
+
+    Shape:
+        pred, true: (T,), T >= 1.
+
+    Raises:
+        ValueError: The shapes differ, there is no image, or a count is not finite.
+
+    Example:
+        >>> mae([4, 0], [3, 0])
+        0.5
+    """
+    pred_array, true_array = _flat_pair(pred, true)
+    return float(np.abs(pred_array - true_array).mean())
+
+
+def rmse(pred: ArrayLike, true: ArrayLike) -> float:
+    """Root of the mean squared error, in objects (crowd papers print it as "MSE").
+
+    Shape:
+        pred, true: (T,), T >= 1.
+
+    Example:
+        >>> rmse([4, 0], [1, 4])
+        3.5355339059327378
+    """
+    pred_array, true_array = _flat_pair(pred, true)
+    return float(np.sqrt(np.square(pred_array - true_array).mean()))
+
+
+def bias(pred: ArrayLike, true: ArrayLike) -> float:
+    """Mean signed error, in objects: positive when the model over-counts.
+
+    Shape:
+        pred, true: (T,), T >= 1.
+
+    Example:
+        >>> bias([4, 0], [3, 3])
+        -1.0
+    """
+    pred_array, true_array = _flat_pair(pred, true)
+    return float((pred_array - true_array).mean())
+
+
+def error_std(pred: ArrayLike, true: ArrayLike) -> float:
+    """Standard deviation of the signed error (divided by T), so that ``rmse**2 == bias**2 + error_std**2``.
+
+    Shape:
+        pred, true: (T,), T >= 1.
+
+    Example:
+        >>> error_std([5, 3], [3, 3])
+        1.0
+    """
+    pred_array, true_array = _flat_pair(pred, true)
+    return float((pred_array - true_array).std())
+
+
+def nae(pred: ArrayLike, true: ArrayLike) -> tuple[float, int]:
+    """Mean of ``|error| / true`` over the images that hold an object, and the number of images left out.
+
+    The ratio has no meaning on an image without objects; how many were left out is part of the answer. The first
+    number is NaN when every image was left out.
+
+    Shape:
+        pred, true: (T,), T >= 1.
+
+    Example:
+        >>> nae([5, 1], [4, 0])
+        (0.25, 1)
+    """
+    pred_array, true_array = _flat_pair(pred, true)
+    kept = true_array > 0
+    left_out = int(kept.size - kept.sum())
+    if not kept.any():
+        return float('nan'), left_out
+    return float((np.abs(pred_array - true_array)[kept] / true_array[kept]).mean()), left_out
+
+
+def count_errors(pred: ArrayLike, true: ArrayLike) -> dict[str, float]:
+    """The standard table of one number per image: MAE, RMSE, NAE, NAE_left_out, bias, std.
+
+    Shape:
+        pred, true: (T,), T >= 1.
+
+    Example:
+        Five images: errors +1, -2, +3, 0 and, on the image without objects, +1.
+
+        >>> errors = count_errors(pred=[3, 8, 23, 5, 1], true=[2, 10, 20, 5, 0])
+        >>> errors['MAE']  # (1 + 2 + 3 + 0 + 1) / 5
+        1.4
+        >>> errors['RMSE']  # sqrt((1 + 4 + 9 + 0 + 1) / 5) = sqrt(3)
+        1.7320508075688772
+        >>> round(errors['NAE'], 4), errors['NAE_left_out']  # (1/2 + 2/10 + 3/20 + 0/5) / 4, one left out
+        (0.2125, 1)
+        >>> errors['bias']  # (1 - 2 + 3 + 0 + 1) / 5
+        0.6
+        >>> round(errors['std'], 4)  # sqrt(3 - 0.36)
+        1.6248
+    """
+    ratio, left_out = nae(pred, true)
+    return {
+        'MAE': mae(pred, true),
+        'RMSE': rmse(pred, true),
+        'NAE': ratio,
+        'NAE_left_out': left_out,
+        'bias': bias(pred, true),
+        'std': error_std(pred, true),
+    }
+
+
+def errors_by_range(
+    pred: ArrayLike, true: ArrayLike, edges: Sequence[float]
+) -> list[tuple[float, float, int, dict[str, float]]]:
+    """The error table of the images whose true count lies in each half-open range.
+
+    Args:
+        pred: Predicted counts.
+        true: True counts.
+        edges: Increasing lower edges; the last range is open. ``(0, 10, 100)`` means [0, 10), [10, 100), [100, inf).
+
+    Returns:
+        A (low, high, images, errors) for every range that holds an image; ``errors`` as of :func:`count_errors`.
+
+    Shape:
+        pred, true: (T,), T >= 1.
+
+    Raises:
+        ValueError: The edges do not increase.
+
+    Example:
+        >>> [(low, high, n) for low, high, n, _ in errors_by_range([1, 12, 13], [0, 10, 14], edges=(0, 10))]
+        [(0, 10, 1), (10, inf, 2)]
+    """
+    pred_array, true_array = _flat_pair(pred, true)
+    if any(low >= high for low, high in itertools.pairwise(edges)):
+        raise ValueError(f'edges must increase, got {tuple(edges)}')
+    table = []
+    for index, low in enumerate(edges):
+        high = edges[index + 1] if index + 1 < len(edges) else float('inf')
+        inside = (true_array >= low) & (true_array < high)
+        if inside.any():
+            table.append((low, high, int(inside.sum()), count_errors(pred_array[inside], true_array[inside])))
+    return table
+
+
+def mean_class_rmse(
+    pred: ArrayLike, true: ArrayLike, relative: bool = False, nonzero: bool = False, round_pred: bool = True
+) -> float:
+    """Mean over the classes of the RMSE of each class: mRMSE, m-relRMSE and their non-zero forms.
+
+    Cholakkal et al., "Object Counting and Instance Segmentation with Image-level Supervision", section 5; the
+    measures are those of Chattopadhyay et al., "Counting Everyday Objects in Everyday Scenes". A class without any
+    image that holds it has no non-zero form; it is left out of the mean instead of turning everything into NaN.
+
+    Args:
+        pred: Predicted counts.
+        true: True counts.
+        relative: Divide every squared error by ``true + 1``.
+        nonzero: Use, for each class, only the images that hold it.
+        round_pred: Round the predictions first, as the published protocol does.
+
+    Returns:
+        The mean in objects; NaN when no class has an image left.
+
+    Shape:
+        pred, true: (T, C), T >= 1.
+
+    Example:
+        >>> mean_class_rmse([[1, 0], [3, 4]], [[1, 0], [1, 0]])  # (sqrt(4 / 2) + sqrt(16 / 2)) / 2
+        2.121320343559643
+    """
+    pred_array, true_array = _pair(pred, true)
+    if pred_array.ndim != 2 or not pred_array.size:
+        raise ValueError(f'counts must be (T, C) with T and C at least 1, got shape {pred_array.shape}')
+    if round_pred:
+        pred_array = np.round(pred_array)
+    squared = np.square(pred_array - true_array)
+    if relative:
+        squared = squared / (true_array + 1)
+    kept = true_array != 0 if nonzero else np.ones_like(true_array, dtype=bool)
+    images = kept.sum(axis=0)
+    if not images.any():
+        return float('nan')
+    mean = (squared * kept).sum(axis=0)[images > 0] / images[images > 0]
+    return float(np.sqrt(mean).mean())
+
+
+def interval_coverage(interval: ArrayLike, true: ArrayLike) -> tuple[float, float]:
+    """The share of true counts inside their predicted interval, and the mean width of the intervals in objects.
+
+    Shape:
+        interval: (T, 2) lower and upper bound, both inside. true: (T,), T >= 1.
+
+    Raises:
+        ValueError: A shape is wrong, or a lower bound is above its upper bound.
+
+    Example:
+        >>> interval_coverage([[0, 2], [5, 9]], [1, 10])
+        (0.5, 3.0)
+    """
+    bounds, true_array = np.asarray(interval, dtype=np.float64), np.asarray(true, dtype=np.float64)
+    if true_array.ndim != 1 or not true_array.size or bounds.shape != (true_array.size, 2):
+        raise ValueError(f'interval must be (T, 2) and true (T,), got {bounds.shape} and {true_array.shape}')
+    low, high = bounds.T
+    if not (low <= high).all():
+        raise ValueError(f'interval {int(np.argmin(low <= high))} has its lower bound above its upper bound or is NaN')
+    return float(((low <= true_array) & (true_array <= high)).mean()), float((high - low).mean())

@@ -1,0 +1,111 @@
+"""One record per image, whatever the number of processes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.evaluator import BaseMetric
+
+from mmcount.structures.prediction import image_id
+
+
+class OneRecordMetric(BaseMetric):
+    """Base of metrics that keep exactly one record per image, keyed by ``img_id``.
+
+    MMEngine trims what all processes gathered to the length of the data set, which silently drops records when a
+    metric appends another number of them, and counts an image twice when shards are uneven. Here the records are
+    merged by the name of the image and their number is checked, so results depend neither on the number of
+    processes nor on the order of arrival.
+
+    Args:
+        collect_device: As in MMEngine; the records are tiny and travel as objects in both cases.
+        prefix: First part of the metric's names.
+    """
+
+    def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self._seen: set[str] = set()
+
+    def add_record(self, data_sample: Any, record: dict[str, Any]) -> None:
+        """Keep the one record of an image.
+
+        Raises:
+            ValueError: The image has one already.
+        """
+        identity = image_id(data_sample)
+        # ``results`` is emptied by ``evaluate``; somebody may also have emptied it by hand.
+        if not self.results:
+            self._seen.clear()
+        if identity in self._seen:
+            raise ValueError(
+                f"image '{identity}' was evaluated twice in one process: either two images of the data set share "
+                'this img_id, or the loader repeats images'
+            )
+        self._seen.add(identity)
+        self.results.append({'img_id': identity, **record})
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Merge the records of all processes and compute the metrics.
+
+        Args:
+            size: Images of the whole data set.
+
+        Raises:
+            ValueError: There is not exactly one record per image, or two processes disagree about an image.
+        """
+        gathered = [record for part in all_gather_object(self.results) for record in part]
+        self.results.clear()
+        self._seen.clear()
+        metrics: list[Any] = [None]
+        if is_main_process():
+            # The others wait in the broadcast: an error must reach them too instead of leaving them there.
+            try:
+                metrics[0] = self._compute(gathered, size)
+            except Exception as error:
+                metrics[0] = error
+        broadcast_object_list(metrics)
+        if isinstance(metrics[0], Exception):
+            raise metrics[0]
+        return dict(metrics[0])
+
+    def _compute(self, gathered: list[dict[str, Any]], size: int) -> dict[str, float]:
+        records = merge_records(gathered)
+        if len(records) != size:
+            raise ValueError(
+                f'{type(self).__name__} has records of {len(records)} images, but the data set has {size}: every '
+                'image must be evaluated exactly once under an img_id of its own'
+            )
+        metrics = self.compute_metrics(records)
+        return {f'{self.prefix}/{key}' if self.prefix else key: value for key, value in metrics.items()}
+
+
+def _same(first: Any, second: Any) -> bool:
+    if first is None or second is None or isinstance(first, str):
+        return bool(first is second or first == second)
+    # Repeated images of padded shards may differ in the last bits on a GPU, where the batch decides the algorithm.
+    one, two = np.asarray(first), np.asarray(second)
+    return one.shape == two.shape and bool(np.allclose(one, two, rtol=1e-3, atol=1e-3))
+
+
+def merge_records(gathered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One record per image, ordered by ``img_id``.
+
+    Raises:
+        ValueError: Two records of one image differ.
+
+    Example:
+        >>> record = {'img_id': 'a', 'pred': 1.0}
+        >>> merge_records([record, {'img_id': 'b', 'pred': 2.0}, record])
+        [{'img_id': 'a', 'pred': 1.0}, {'img_id': 'b', 'pred': 2.0}]
+    """
+    merged: dict[str, Mapping[str, Any]] = {}
+    # Sorted by content as well, so that which of two nearly equal records is kept does not depend on the order.
+    for record in sorted(gathered, key=lambda one: (one['img_id'], str(list(one.values())))):
+        kept = merged.setdefault(record['img_id'], record)
+        if kept.keys() != record.keys() or not all(_same(kept[key], record[key]) for key in record):
+            raise ValueError(
+                f"image '{record['img_id']}' has two different records: {dict(kept)} and {record}; img_id must be "
+                'unique within a data set'
+            )
+    return [dict(record) for record in merged.values()]

@@ -1,0 +1,5 @@
+"""Backbones that mmdet does not have."""
+
+from .count_ception import CountCeption
+
+__all__ = ['CountCeption']

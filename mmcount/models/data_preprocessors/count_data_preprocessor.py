@@ -1,0 +1,88 @@
+"""From uint8 images to normalised, padded batches."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor, nn
+
+from mmcount.registry import MODELS
+
+
+@MODELS.register_module()
+class CountDataPreprocessor(BaseDataPreprocessor):
+    """Normalise the images, give each its halo of zeros, and stack them.
+
+    Zeros are added after the normalisation, so they are what the network's own zero padding would be. Smaller images of a
+    batch are padded further at the bottom and right; the head reads only the cells of each image.
+
+    Args:
+        mean: Per channel, in the order after ``bgr_to_rgb``.
+        std: Per channel.
+        bgr_to_rgb: Images come as BGR.
+        halo: Zeros on every side, pixels; images that a crop gave a halo already (metainfo ``halo``) get none.
+        channels_last: Lay the batch out as (B, H, W, C) in memory; faster in bfloat16.
+        batch_augments: Configs of modules ``(inputs, data_samples) -> (inputs, data_samples)`` for training batches.
+        non_blocking: Copy to the device without waiting.
+
+    Raises:
+        ValueError: images with and without a halo in one batch, or a halo of another width.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (255.0, 255.0, 255.0),
+        bgr_to_rgb: bool = True,
+        halo: int = 0,
+        channels_last: bool = False,
+        batch_augments: Sequence[dict] = (),
+        non_blocking: bool = False,
+    ) -> None:
+        super().__init__(non_blocking)
+        if len(mean) != len(std):
+            raise ValueError(f'mean and std need one value per channel, got {len(mean)} and {len(std)}')
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.bgr_to_rgb = bgr_to_rgb
+        self.halo = halo
+        self.channels_last = channels_last
+        self.batch_augments = nn.ModuleList([MODELS.build(config) for config in batch_augments])
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """``inputs``: list of (C, H, W) uint8, or (B, C, H, W) -> (B, C, H', W') float32."""
+        data = self.cast_data(data)
+        images = [self._normalise(image) for image in data['inputs']]
+        samples = data.get('data_samples')
+        halo = self._missing_halo(samples)
+        height, width = max(image.shape[1] for image in images), max(image.shape[2] for image in images)
+        batch = torch.stack(
+            [
+                F.pad(image, (halo, halo + width - image.shape[2], halo, halo + height - image.shape[1]))
+                for image in images
+            ]
+        )
+        if training and samples:
+            for augment in self.batch_augments:
+                batch, samples = augment(batch, samples)
+        if self.channels_last:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        for sample in samples or ():
+            sample.set_metainfo(dict(batch_input_shape=tuple(batch.shape[-2:])))
+        return dict(inputs=batch, data_samples=samples)
+
+    def _normalise(self, image: Tensor) -> Tensor:
+        if self.bgr_to_rgb and image.shape[0] == 3:
+            image = image[[2, 1, 0]]
+        if image.shape[0] != self.mean.shape[0]:
+            raise ValueError(f'the image has {image.shape[0]} channels, mean and std have {self.mean.shape[0]}')
+        return (image.float() - self.mean) / self.std
+
+    def _missing_halo(self, samples: list | None) -> int:
+        halos = {sample.get('halo', 0) or 0 for sample in samples or ()} or {0}
+        if halos == {0}:
+            return self.halo
+        if halos != {self.halo}:
+            raise ValueError(f'the model needs a halo of {self.halo} pixels, the batch has crops with {sorted(halos)}')
+        return 0

@@ -1,0 +1,163 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
+from mmcount.evaluation.functional import (
+    count_errors,
+    errors_by_range,
+    fit_line_calibration,
+    fit_scale_calibration,
+    interval_coverage,
+    mean_class_rmse,
+    nae,
+)
+
+COUNT = st.floats(0, 1000, allow_nan=False)
+PAIRS = st.lists(st.tuples(COUNT, st.integers(0, 1000)), min_size=1, max_size=12)
+LAWS = settings(deadline=None, derandomize=True, max_examples=50)
+
+
+def split(pairs):
+    pred, true = zip(*pairs, strict=True)
+    return np.array(pred), np.array(true, dtype=float)
+
+
+def test_five_images_by_hand():
+    errors = count_errors([3, 8, 23, 5, 1], [2, 10, 20, 5, 0])
+    assert errors == pytest.approx(
+        {'MAE': 7 / 5, 'RMSE': math.sqrt(3), 'NAE': 0.85 / 4, 'NAE_left_out': 1, 'bias': 0.6, 'std': math.sqrt(2.64)},
+        abs=1e-12,
+    )
+
+
+@LAWS
+@given(PAIRS)
+def test_errors_agree_with_scikit_learn_and_a_plain_loop(pairs):
+    pred, true = split(pairs)
+    errors = count_errors(pred, true)
+    assert errors['MAE'] == pytest.approx(mean_absolute_error(true, pred), abs=1e-9)
+    assert errors['RMSE'] == pytest.approx(root_mean_squared_error(true, pred), abs=1e-9)
+    ratios = [abs(p - t) / t for p, t in pairs if t > 0]
+    assert errors['NAE_left_out'] == len(pairs) - len(ratios)
+    if ratios:
+        assert errors['NAE'] == pytest.approx(sum(ratios) / len(ratios), rel=1e-9)
+    assert errors['RMSE'] ** 2 == pytest.approx(errors['bias'] ** 2 + errors['std'] ** 2, rel=1e-6, abs=1e-9)
+
+
+@LAWS
+@given(PAIRS, st.randoms(use_true_random=False))
+def test_order_and_duplication_of_the_set_change_nothing(pairs, random):
+    shuffled = [*pairs, *pairs]
+    random.shuffle(shuffled)
+    once, twice = count_errors(*split(pairs)), count_errors(*split(shuffled))
+    once.pop('NAE_left_out')
+    twice.pop('NAE_left_out')
+    assert once == pytest.approx(twice, rel=1e-9, abs=1e-9, nan_ok=True)
+
+
+@LAWS
+@given(PAIRS, st.integers(0, 100))
+def test_a_perfect_image_shrinks_the_error_by_its_share(pairs, count):
+    before, after = count_errors(*split(pairs)), count_errors(*split([*pairs, (count, count)]))
+    share = len(pairs) / (len(pairs) + 1)
+    assert after['MAE'] == pytest.approx(before['MAE'] * share, rel=1e-9, abs=1e-12)
+    assert after['bias'] == pytest.approx(before['bias'] * share, rel=1e-9, abs=1e-9)
+
+
+@LAWS
+@given(PAIRS)
+def test_ranges_partition_the_images(pairs):
+    pred, true = split(pairs)
+    table = errors_by_range(pred, true, edges=(0, 10, 100))
+    assert sum(images for _, _, images, _ in table) == len(pairs)
+    total = sum(images * errors['MAE'] for _, _, images, errors in table)
+    assert total / len(pairs) == pytest.approx(count_errors(pred, true)['MAE'], rel=1e-9, abs=1e-12)
+
+
+def test_a_count_on_an_edge_belongs_to_the_upper_range():
+    assert [(low, images) for low, _, images, _ in errors_by_range([1, 1], [9, 10], (0, 10))] == [(0, 1), (10, 1)]
+
+
+def test_edges_that_do_not_increase_are_refused():
+    with pytest.raises(ValueError, match='edges must increase'):
+        errors_by_range([1], [1], (0, 10, 10))
+
+
+def test_images_without_objects_have_no_ratio():
+    ratio, left_out = nae([1, 2], [0, 0])
+    assert math.isnan(ratio)
+    assert left_out == 2
+
+
+@pytest.mark.parametrize('bad', [math.nan, math.inf])
+def test_counts_that_are_not_finite_are_refused(bad):
+    with pytest.raises(ValueError, match=r'pred has a count that is not finite at index \[1\]'):
+        count_errors([1, bad], [1, 1])
+
+
+def test_no_image_and_other_shapes_are_refused():
+    with pytest.raises(ValueError, match='at least one image'):
+        count_errors([], [])
+    with pytest.raises(ValueError, match='one shape'):
+        count_errors([1], [1, 2])
+
+
+@pytest.mark.parametrize('relative', [False, True])
+@pytest.mark.parametrize('nonzero', [False, True])
+def test_class_rmse_agrees_with_a_plain_loop(relative, nonzero):
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 3, (20, 4)).astype(float)
+    true[:, 3] = 0  # a class that no image holds
+    pred = true + rng.normal(0, 1, true.shape)
+    values = []
+    for column in range(4):
+        terms = [
+            (round(p) - t) ** 2 / ((t + 1) if relative else 1)
+            for p, t in zip(pred[:, column], true[:, column], strict=True)
+            if not (nonzero and t == 0)
+        ]
+        if terms:
+            values.append(math.sqrt(sum(terms) / len(terms)))
+    assert len(values) == (3 if nonzero else 4)
+    assert mean_class_rmse(pred, true, relative, nonzero) == pytest.approx(sum(values) / len(values), abs=1e-9)
+
+
+def test_class_rmse_without_any_object_has_no_nonzero_form():
+    assert math.isnan(mean_class_rmse([[1.0, 2.0]], [[0, 0]], nonzero=True))
+
+
+def test_bounds_are_inside_the_interval():
+    assert interval_coverage([[1, 2], [1, 2], [1, 2]], [1, 2, 2.5]) == (2 / 3, 1.0)
+
+
+def test_an_inverted_interval_is_refused():
+    with pytest.raises(ValueError, match='interval 1 has its lower bound above'):
+        interval_coverage([[0, 1], [2, 1]], [0, 0])
+
+
+@LAWS
+@given(PAIRS)
+def test_line_is_the_least_squares_fit_and_never_hurts_on_its_own_images(pairs):
+    pred, true = split(pairs)
+    line = fit_line_calibration(pred, true)
+    fitted = line.slope * pred + line.offset
+    assert np.square(fitted - true).mean() <= np.square(pred - true).mean() * (1 + 1e-9) + 1e-6
+    if len(pred) > 1 and np.ptp(pred) > 1:
+        assert [line.slope, line.offset] == pytest.approx(np.polyfit(pred, true, 1), rel=1e-5, abs=1e-5)
+
+
+def test_predictions_that_are_alike_only_move_the_mean():
+    line = fit_line_calibration([5, 5, 5], [1, 2, 6])
+    assert (line.slope, line.offset) == (1.0, -2.0)
+
+
+def test_scale_of_predictions_that_are_all_zero_stays_one():
+    assert fit_scale_calibration([0, 0], [1, 2]).slope == 1.0
+
+
+def test_calibrated_counts_are_never_negative():
+    assert fit_line_calibration([10, 20], [0, 10]).apply([0, 15]).tolist() == [0.0, 5.0]

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Every check of the project: environment, style, types, doctests, tests with and without the compiled operators.
+#
+# Usage: bash tools/run_tests.sh [argument of pytest ...]
+#
+# The summary of pytest comes last. The exit status is 0 only if every check passed; a failed one does not stop the
+# others.
+set -euo pipefail
+# shellcheck source=env/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env/common.sh"
+
+cd "$ROOT"
+bash tools/setup_env.sh --tests
+# Small tensors gain nothing from threads, and several processes would fight for the cores.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MPLBACKEND=Agg
+
+failed=()
+
+# check TITLE COMMAND...: run, remember a failure, go on.
+check() {
+    local title=$1 start=$SECONDS status=0
+    shift
+    printf '\n'
+    say "$title: $*"
+    "$@" || status=$?
+    # 5: pytest found nothing to run.
+    if ((status != 0)); then
+        failed+=("$title (exit status $status)")
+    fi
+    say "$title: $( ((status == 0)) && echo passed || echo FAILED) in $(duration $((SECONDS - start)))"
+}
+
+tests=(tests)
+for argument in "$@"; do
+    # Paths replace the default; options are added to it.
+    if [[ $argument != -* && -e ${argument%%::*} ]]; then tests=(); fi
+done
+
+check 'style' "$PY" -m ruff check .
+check 'format' "$PY" -m ruff format --check .
+check 'types' "$PY" -m mypy
+if [[ -d tests/test_ops ]]; then
+    check 'operators without the compiled part' env MMCOUNT_DISABLE_EXT=1 "$PY" -m pytest -q tests/test_ops
+fi
+if ((${#tests[@]})); then
+    check 'doctests' "$PY" -m pytest -q --doctest-modules mmcount
+fi
+check 'tests' "$PY" -m pytest ${tests[@]+"${tests[@]}"} "$@"
+
+if ((${#failed[@]})); then
+    printf '\n'
+    die 'some checks failed:' "${failed[@]}"
+fi
