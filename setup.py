@@ -153,9 +153,14 @@ def ops_extensions() -> list[Extension]:
     if nvcc:
         archs = cuda_architectures(torch, recipe['CUDA_ARCHITECTURES'])
         extension = Extension('mmcount.ops._C_cuda', relative(cuda))
-        extension.build = lambda output: recipe['run'](
-            recipe['cuda_command'](output=output, nvcc=nvcc, architectures=archs)
-        )
+        # The runtime's own symbols (streams) live in a library that torch loads privately, so it must be named.
+        own = ['-ltorch_cuda'] if torch.version.cuda else []
+
+        def build_cuda(output: Path) -> None:
+            command = recipe['cuda_command'](output=output, nvcc=nvcc, architectures=archs)
+            recipe['run']([*command[:-2], *own, *command[-2:]])
+
+        extension.build = build_cuda
         extensions.append(extension)
     return extensions
 
@@ -207,8 +212,9 @@ def main() -> None:
             license='Apache-2.0',
             keywords='object counting, crowd counting, density estimation, object detection',
             packages=find_packages(include=['mmcount', 'mmcount.*']),
-            # An explicit root makes an editable install a plain path entry, which tools and MMEngine understand.
-            package_dir={'': '.'},
+            # An explicit root makes an editable install a plain path entry, which tools and MMEngine understand; in a
+            # wheel it would leave out the package data.
+            package_dir={'': '.'} if mode == 'symlink' else {},
             include_package_data=True,
             python_requires='>=3.10',
             install_requires=parse_requirements(ROOT / 'requirements' / 'runtime.txt'),

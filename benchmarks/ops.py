@@ -122,7 +122,8 @@ def main() -> None:
             rows += mine
             print(case.name)
             for row in mine:
-                print(f'  {row["contender"]:28} {row["cpu_ms"]:>10} ms cpu {row["wall_ms"]:>10} ms {row["cpu_ratio"]:>8}x')
+                times = f'{row["cpu_ms"]:>10} ms cpu {row["wall_ms"]:>10} ms {row["cpu_ratio"]:>8}x'
+                print(f'  {row["contender"]:28} {times}')
             print('\n'.join(verdicts(case, mine)), flush=True)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)

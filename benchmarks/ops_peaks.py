@@ -1,6 +1,6 @@
 """Cases of ``find_peaks`` and ``peak_stimulation``. Every peer is our own write-up of its formulation.
 
-Inputs are float32 noise, smoothed for the large maps. On such inputs no two neighbours are equal, so all peers find
+Inputs are float32 noise, smoothed for the large maps. No two pixels of a map are equal, so all peers find
 the same peaks whatever their tie rule; that is checked before they are timed. ``skimage`` alone differs for radius > 1
 (its spacing rule keeps fewer), and is timed unchecked there.
 """
@@ -47,7 +47,7 @@ def unfold_max(x: Tensor) -> Tensor:
     """Radius 1: non-maximum suppression by one convolution that gathers the eight neighbours (kornia's way)."""
     batch, channels, height, width = x.shape
     kernel = torch.eye(9)[torch.arange(9) != 4].view(8, 1, 3, 3)
-    padded = functional.pad(x, (1, 1, 1, 1), mode='replicate').view(batch * channels, 1, height + 2, width + 2)
+    padded = functional.pad(x, (1, 1, 1, 1), value=-1e30).view(batch * channels, 1, height + 2, width + 2)
     around = functional.conv2d(padded, kernel).amax(1).view_as(x)
     return (x > around).nonzero()
 
@@ -179,14 +179,22 @@ def stimulation_case(x: Tensor) -> Case:
     return Case(f'peak_stimulation {list(x.shape)} fwd+bwd', ours, {name: theirs}, {name: 12.0})
 
 
+def distinct_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """White noise in [0, 2) without equal values; exact in float32 for up to 2 ** 24 of them."""
+    number = int(np.prod(shape))
+    return (torch.randperm(number, generator=generator).float() / 2**20).view(shape)
+
+
 def cases() -> Iterator[Case]:
     """All cases."""
     generator = torch.Generator().manual_seed(0)
-    maps = [torch.randn(shape, generator=generator) for shape in ((16, 80, 28, 28), (16, 20, 56, 56))]
+    maps = [distinct_noise(shape, generator) for shape in ((16, 80, 28, 28), (16, 20, 56, 56))]
     yield from map(class_map_case, maps)
     yield from map(stimulation_case, maps)
-    noise = torch.randn(1, 1, 1080, 1920, generator=generator)
-    smooth = torch.from_numpy(cv2.GaussianBlur(noise[0, 0].numpy(), (0, 0), 3.0))[None, None].contiguous()
+    noise = distinct_noise((1, 1, 1080, 1920), generator)
+    blurred = torch.from_numpy(cv2.GaussianBlur(noise[0, 0].numpy(), (0, 0), 3.0))
+    # Ranks instead of values: the same hills, without the few equal neighbours that rounding makes.
+    smooth = (blurred.flatten().argsort().argsort().float() / 2**20).view(1, 1, 1080, 1920)
     for radius, target in ((1, 3.0), (7, 1.8), (15, 3.0)):
         yield image_case(smooth, radius, target, 'smooth')
     yield image_case(noise, 7, 0.0, 'noise')

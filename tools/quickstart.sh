@@ -31,8 +31,13 @@ else
     train_start=$SECONDS
     rm -f "$WORK_DIR/.finished"
     "$PY" tools/train.py "$CONFIG" --work-dir "$WORK_DIR" "$@"
-    printf '%s\n' "$hash" >"$WORK_DIR/.finished"
     say "trained in $(duration $((SECONDS - train_start)))"
+    # The newest: an earlier, longer run may have left others.
+    best=$(ls -t "$WORK_DIR"/best_*.pth | head -n 1)
+    "$PY" tools/test.py "$CONFIG" "$best" --work-dir "$WORK_DIR" --csv "$WORK_DIR/counts.csv" \
+        --show-dir "$WORK_DIR/vis_data/test"
+    printf '%s\n' "$hash" >"$WORK_DIR/.finished"
+    say "trained and tested in $(duration $((SECONDS - train_start)))"
 fi
 
 say 'step 3 of 3: results'

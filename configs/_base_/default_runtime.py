@@ -4,9 +4,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='CheckpointHook', interval=1, save_best='count/MAE', rule='less', max_keep_ckpts=2
-    ),
+    checkpoint=dict(type='CheckpointHook', interval=1, save_best='count/MAE', rule='less', max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='mmcount.CountVisualizationHook'),
 )

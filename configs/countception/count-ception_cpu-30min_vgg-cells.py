@@ -5,8 +5,6 @@ _base_ = [
     '../_base_/schedules/bf16_cpu.py',
 ]
 
-model = dict(data_preprocessor=dict(batch_augments=[dict(type='mmcount.Superpose', prob=0.3)]))
-
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations'),

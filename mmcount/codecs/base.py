@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -55,8 +56,8 @@ class CountCodec(ABC):
 
     @abstractmethod
     def encode(
-        self, points: np.ndarray, labels: np.ndarray, img_shape: tuple[int, int], halo: int = 0
-    ) -> np.ndarray:
+        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
+    ) -> NDArray[Any]:
         """The (C, h, w) float32 target of one image.
 
         Args:

@@ -1,6 +1,9 @@
 """Density maps: every object spreads a mass of one over the map."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcount.registry import CODECS
@@ -10,7 +13,7 @@ from .peaks import density_peaks
 from .raster import points_to_pixels
 
 
-def gaussian_weights(centre: np.ndarray, sigma: float, first: np.ndarray, size: int, limit: int) -> np.ndarray:
+def gaussian_weights(centre: NDArray[Any], sigma: float, first: NDArray[Any], size: int, limit: int) -> NDArray[Any]:
     """One-dimensional Gaussians that sum to one over the cells that exist.
 
     Args:
@@ -79,8 +82,8 @@ class DensityCodec(CountCodec):
         return -(-(height + self.padding) // self.stride), -(-(width + self.padding) // self.stride)
 
     def encode(
-        self, points: np.ndarray, labels: np.ndarray, img_shape: tuple[int, int], halo: int = 0
-    ) -> np.ndarray:
+        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
+    ) -> NDArray[Any]:
         """The density map of one image.
 
         Args:
@@ -103,17 +106,15 @@ class DensityCodec(CountCodec):
         # The map of a padded image starts half the padding before the image, so that it is centred on it.
         offset = -self.padding / 2 if halo else self.padding / 2
         height, width = (
-            self.map_shape(img_shape)
-            if not halo
-            else tuple(-(-(side - halo) // self.stride) for side in img_shape)
+            self.map_shape(img_shape) if not halo else tuple(-(-(side - halo) // self.stride) for side in img_shape)
         )
         cells = (points + 0.5 + offset) / self.stride - 0.5
         canvas, margin = self._splat(cells, labels, (height, width), keep_outside=bool(halo))
         return canvas[:, margin : margin + height, margin : margin + width].astype(np.float32)
 
     def _splat(
-        self, cells: np.ndarray, labels: np.ndarray, map_shape: tuple[int, int], keep_outside: bool
-    ) -> tuple[np.ndarray, int]:
+        self, cells: NDArray[Any], labels: NDArray[Any], map_shape: tuple[int, int], keep_outside: bool
+    ) -> tuple[NDArray[Any], int]:
         sigma = self.sigma / self.stride
         radius = max(1, int(np.ceil(self.truncate * sigma)))
         size = 2 * radius + 1

@@ -1,9 +1,12 @@
 """From points in pixels to the pixels that hold them."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
-def points_to_pixels(points: np.ndarray, img_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def points_to_pixels(points: NDArray[Any], img_shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Row and column of the pixel that holds each point.
 
     Args:

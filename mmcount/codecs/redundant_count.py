@@ -1,7 +1,10 @@
 """Redundant counting: every cell of the map counts the objects of one window (Count-ception)."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcount.registry import CODECS
@@ -12,8 +15,13 @@ from .raster import points_to_pixels
 
 
 def window_counts(
-    rows: np.ndarray, cols: np.ndarray, labels: np.ndarray, num_classes: int, map_shape: tuple[int, int], window: int
-) -> np.ndarray:
+    rows: NDArray[Any],
+    cols: NDArray[Any],
+    labels: NDArray[Any],
+    num_classes: int,
+    map_shape: tuple[int, int],
+    window: int,
+) -> NDArray[Any]:
     """Number of points of each class in every ``window`` x ``window`` square, by a summed-area table.
 
     Args:
@@ -119,8 +127,8 @@ class RedundantCountCodec(CountCodec):
         return -(-(height + self.window_size) // self.stride), -(-(width + self.window_size) // self.stride)
 
     def encode(
-        self, points: np.ndarray, labels: np.ndarray, img_shape: tuple[int, int], halo: int = 0
-    ) -> np.ndarray:
+        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
+    ) -> NDArray[Any]:
         """Number of points in every window.
 
         Args:

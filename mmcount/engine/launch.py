@@ -66,9 +66,9 @@ def replace_values(node: object, key: str, old: object, new: object) -> None:
 def merge_options(cfg: Config, options: dict) -> None:
     """Merge ``--cfg-options``, and let a variable of the config reach all places that it was written into.
 
-    A config writes ``split = dict(...)`` once and uses it in three dataloaders. MMEngine evaluates the file first, so an
-    override of ``split.seed`` alone would change the variable and none of its uses. Here every value that stands under
-    the variable's own name and equals its old value follows it; what a config set to something else stays.
+    A config writes ``split = dict(...)`` once and uses it in three dataloaders. MMEngine evaluates the file first, so
+    an override of ``split.seed`` alone would change the variable and none of its uses. Here every value that stands
+    under the variable's own name and equals its old value follows it; what a config set to something else stays.
 
     Args:
         cfg: Changed in place.

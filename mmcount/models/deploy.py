@@ -59,8 +59,9 @@ def prepare_inference(model: nn.Module, precision: str = 'fp32', fold: bool = Tr
     """A copy of a counter that computes the same faster, and can no longer be trained.
 
     Normalisation becomes part of the convolutions, large kernels go through the frequency domain, memory is laid out
-    with channels last. ``'bf16'`` computes the features in bfloat16 and the large kernels and the head in float32:
-    counts then move by about 0.1 %. Its weights are converted once, which autocast would do at every call.
+    with channels last. ``'bf16'`` computes the features in bfloat16 and the large kernels and the head in float32: on
+    an untrained network cells then moved by up to 6 % of the largest and the count by 0.4 %, half of what autocast
+    does. Its weights are converted once, which autocast would do at every call.
 
     Args:
         model: With ``backbone``, optional ``neck``, and head; left as it is.

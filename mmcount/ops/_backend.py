@@ -10,7 +10,7 @@ Environment:
 
 import logging
 import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -34,7 +34,7 @@ def _load(path: Path) -> str:
     return 'compiled'
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_extensions() -> dict[str, str]:
     """Load the compiled kernels once per process.
 

@@ -77,7 +77,7 @@ def test_shares_use_every_image_once_whatever_the_number(total):
     split = CountSplit(num_train=0.6, num_val=0.2, num_test=0.2, seed=1)
     subsets = [split.indices(total, subset) for subset in ('train', 'val', 'test')]
     assert all(subsets)
-    joined = sum(subsets, [])
+    joined = [index for subset in subsets for index in subset]
     assert len(joined) == len(set(joined)) <= total
     assert len(joined) >= total - 1
 

@@ -41,7 +41,9 @@ def test_plain_overrides_work_as_in_mmengine():
     assert cfg.data_root == 'data/'
 
 
-@pytest.mark.parametrize(('accelerator', 'expected'), [(True, 'AmpOptimWrapper'), (False, 'mmcount.BFloat16OptimWrapper')])
+@pytest.mark.parametrize(
+    ('accelerator', 'expected'), [(True, 'AmpOptimWrapper'), (False, 'mmcount.BFloat16OptimWrapper')]
+)
 def test_amp_takes_what_the_device_can_do(accelerator, expected):
     cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam'))))
     enable_mixed_precision(cfg, has_accelerator=accelerator)

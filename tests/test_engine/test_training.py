@@ -102,7 +102,7 @@ def test_loading_weights_skips_the_initialisation_from_data(tiny_config, tmp_pat
 
 @pytest.mark.dist
 def test_two_processes_give_the_metric_of_one(tiny_config, tmp_path):
-    run_tool('train.py', str(tiny_config), '--work-dir', str(tmp_path / 'train'), processes=2, *['--launcher', 'pytorch'])
+    run_tool('train.py', str(tiny_config), '--work-dir', str(tmp_path / 'train'), '--launcher', 'pytorch', processes=2)
     checkpoint = str(tmp_path / 'train' / 'iter_6.pth')
     tables = []
     for processes in (1, 2):
@@ -110,11 +110,16 @@ def test_two_processes_give_the_metric_of_one(tiny_config, tmp_path):
         launcher = ['--launcher', 'pytorch'] if processes > 1 else []
         work_dir = str(tmp_path / f'test{processes}')
         run_tool(
-            'test.py', str(tiny_config), checkpoint, '--work-dir', work_dir, '--csv', str(csv), *launcher,
+            'test.py',
+            str(tiny_config),
+            checkpoint,
+            '--work-dir',
+            work_dir,
+            '--csv',
+            str(csv),
+            *launcher,
             processes=processes,
         )
         tables.append(csv.read_text())
     assert tables[0] == tables[1]
     assert len(tables[0].splitlines()) == 6
-
-

@@ -29,7 +29,7 @@ def sample(identity, true, pred, **fields):
 
 def five(**fields):
     pairs = enumerate(zip(TRUE, PRED, strict=True))
-    return [sample(f"image {index}", true, pred, **fields) for index, (true, pred) in pairs]
+    return [sample(f'image {index}', true, pred, **fields) for index, (true, pred) in pairs]
 
 
 def run(metric, samples, size=None, classes=None):
@@ -111,7 +111,7 @@ def test_no_image_is_an_error():
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
 def test_a_count_that_is_not_finite_is_refused_by_the_name_of_its_image(bad):
-    with pytest.raises(ValueError, match='image broken.png: pred_counts is not finite'):
+    with pytest.raises(ValueError, match=r'image broken\.png: pred_counts is not finite'):
         run(CountMetric(), [sample('broken.png', 1, bad)])
 
 
@@ -192,7 +192,8 @@ def test_the_baseline_reads_its_data_set_once():
 
 def test_the_baseline_reads_the_instances_of_a_detection_data_set():
     class Detection:
-        metainfo = {'classes': ('a', 'b')}
+        def __init__(self):
+            self.metainfo = {'classes': ('a', 'b')}
 
         def __len__(self):
             return 2
@@ -248,7 +249,8 @@ def test_calibrated_counts_of_the_model_are_reported_beside_the_raw_ones():
 
 def test_the_csv_file_has_a_row_for_every_image_and_class(tmp_path):
     path = tmp_path / 'deep' / 'counts.csv'
-    samples = [sample('b,1', [0, 3], [0.25, 3]), sample('a', [1, 0], [1, 0], pred_interval=torch.tensor([[0, 2], [0, 1]]))]
+    interval = torch.tensor([[0, 2], [0, 1]])
+    samples = [sample('b,1', [0, 3], [0.25, 3]), sample('a', [1, 0], [1, 0], pred_interval=interval)]
     run(CountMetric(out_file=str(path)), samples, classes=('cat', 'dog'))
     with path.open(newline='') as stream:
         rows = list(csv.DictReader(stream))

@@ -64,6 +64,6 @@ def test_import_without_library_compiles_nothing_and_works(tmp_path):
 
 
 def test_every_op_is_registered_under_one_name():
-    names = 'find_peaks find_peaks_topk peak_stimulation peak_stimulation_backward topk_peak_mask'.split()
+    names = ['find_peaks', 'find_peaks_topk', 'peak_stimulation', 'peak_stimulation_backward', 'topk_peak_mask']
     for name in names:
         assert getattr(torch.ops.mmcount, name).default.namespace == 'mmcount'

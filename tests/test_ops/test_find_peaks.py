@@ -31,7 +31,7 @@ def brute_force(x, radius, threshold=None, border=0):
             range(max(0, j - radius), min(width, j + radius + 1)),
         )
         beaten = any(
-            maps[n, c, q] >= value if q < (i, j) else maps[n, c, q] > value for q in window if q != (i, j)
+            maps[(n, c, *q)] >= value if q < (i, j) else maps[(n, c, *q)] > value for q in window if q != (i, j)
         )
         if not beaten:
             found.append([n, c, i, j])

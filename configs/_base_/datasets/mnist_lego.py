@@ -4,6 +4,7 @@ scene = dict(
     canvas=(128, 128),
     layout='single',
     merge_classes=True,
+    class_mode='mixed',
     num_objects=(0, 30),
     part_size=14,
     max_overlap=0.2,
@@ -34,7 +35,9 @@ test_dataloader = dict(
     num_workers=0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, subset='test', num_samples=100, scene=scene, pipeline=test_pipeline, test_mode=True),
+    dataset=dict(
+        type=dataset_type, subset='test', num_samples=100, scene=scene, pipeline=test_pipeline, test_mode=True
+    ),
 )
 
 val_evaluator = dict(type='mmcount.CountMetric')

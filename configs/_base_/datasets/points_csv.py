@@ -45,6 +45,4 @@ test_dataloader = dict(
 )
 
 val_evaluator = dict(type='mmcount.CountMetric')
-test_evaluator = dict(
-    type='mmcount.CountMetric', baseline=dict(dataset=dict(subset='train', pipeline=[], **common))
-)
+test_evaluator = dict(type='mmcount.CountMetric', baseline=dict(dataset=dict(subset='train', pipeline=[], **common)))

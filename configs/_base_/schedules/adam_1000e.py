@@ -5,4 +5,3 @@ test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.005))
 param_scheduler = []
-

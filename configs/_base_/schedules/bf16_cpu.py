@@ -11,7 +11,9 @@ test_cfg = dict(type='TestLoop', fp16=True)
 optim_wrapper = dict(
     type='mmcount.BFloat16OptimWrapper',
     optimizer=dict(type='Adam', lr=0.002),
-    paramwise_cfg=dict(custom_keys={'backbone.conv4.conv': dict(lr_mult=0.2), 'backbone.conv9.conv': dict(lr_mult=0.1)}),
+    paramwise_cfg=dict(
+        custom_keys={'backbone.conv4.conv': dict(lr_mult=0.2), 'backbone.conv9.conv': dict(lr_mult=0.1)}
+    ),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=20),

@@ -18,9 +18,9 @@ from mmcount.structures import CountDataSample
 class CountCalibrationHook(Hook):
     """After each validation, fit ``model.calibration`` on the (predicted, true) counts of its images.
 
-    It runs before the checkpoint hook saves the best checkpoint, and updates the periodic checkpoint of the same step, so
-    that each carries what its own validation said. Raw counts never change; the calibrated ones are a second, named
-    output.
+    It runs before the checkpoint hook saves the best checkpoint, and updates the periodic checkpoint of the same step,
+    so that each carries what its own validation said. Raw counts never change; the calibrated ones are a second,
+    named output.
 
     Args:
         coverage: Share of images whose true count the interval shall hold.

@@ -22,9 +22,7 @@ class InceptionUnit(BaseModule):
         x: (B, in_channels, H, W) -> (B, channels_1x1 + channels_3x3, H, W).
     """
 
-    def __init__(
-        self, in_channels: int, channels_1x1: int, channels_3x3: int, norm_cfg: dict | None
-    ) -> None:
+    def __init__(self, in_channels: int, channels_1x1: int, channels_3x3: int, norm_cfg: dict | None) -> None:
         super().__init__()
         self.branch_1x1 = ConvUnit(in_channels, channels_1x1, 1, norm_cfg=norm_cfg)
         self.branch_3x3 = ConvUnit(in_channels, channels_3x3, 3, padding=1, norm_cfg=norm_cfg)
@@ -50,8 +48,8 @@ class CountCeption(BaseModule):
         padding: p, zeros around the input; None pads by r. 0 where the data preprocessor pads.
         stride: s, input pixels between two cells of the output.
         norm_cfg: ``dict(type='BN')``, or ``dict(type='mmcount.ChannelAffine')`` for what the released code trains.
-        norm_eval: Keep batch normalisation at its stored statistics while its scale and shift train. Batch statistics of
-            a few crops are not the averages used in testing: trained so, the map looks right and the count drifts.
+        norm_eval: Keep batch normalisation at its stored statistics while its scale and shift train. Batch statistics
+            of a few crops are not the averages used in testing: trained so, the map looks right and the count drifts.
 
     Raises:
         ValueError: ``window_size`` is too small for two large kernels.

@@ -75,15 +75,17 @@ class DenseCounter(BaseModel):
                 raw (B, num_classes, h, w) map.
 
         Raises:
-            ValueError: ``mode`` is none of these.
+            ValueError: ``mode`` is none of these, or the samples that it needs are missing.
         """
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self.head(self.extract_feat(inputs))
-        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+        if mode not in ('loss', 'predict'):
+            raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+        if data_samples is None:
+            raise ValueError(f'mode {mode!r} needs data_samples, got None')
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        return self.predict(inputs, data_samples)
 
     def loss(self, inputs: Tensor, data_samples: list[CountDataSample]) -> dict[str, Tensor]:
         """The losses of a batch."""
@@ -118,8 +120,8 @@ class DenseCounter(BaseModel):
     def init_from_data(self, batches: list[dict]) -> None:
         """Set what depends on data before the first step: statistics of normalisation and the bias of the head.
 
-        Statistics are the averages over the batches, each layer seeing inputs that were normalised with the statistics of
-        its batch.
+        Statistics are the averages over the batches, each layer seeing inputs that were normalised with the statistics
+        of its batch.
 
         Args:
             batches: What the training dataloader yields.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmcount.registry import MODELS
 
@@ -14,8 +14,8 @@ from mmcount.registry import MODELS
 class CountDataPreprocessor(BaseDataPreprocessor):
     """Normalise the images, give each its halo of zeros, and stack them.
 
-    Zeros are added after the normalisation, so they are what the network's own zero padding would be. Smaller images of a
-    batch are padded further at the bottom and right; the head reads only the cells of each image.
+    Zeros are added after the normalisation, so they are what the network's own zero padding would be. Smaller images of
+    a batch are padded further at the bottom and right; the head reads only the cells of each image.
 
     Args:
         mean: Per channel, in the order after ``bgr_to_rgb``.
@@ -23,7 +23,6 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         bgr_to_rgb: Images come as BGR.
         halo: Zeros on every side, pixels; images that a crop gave a halo already (metainfo ``halo``) get none.
         channels_last: Lay the batch out as (B, H, W, C) in memory; faster in bfloat16.
-        batch_augments: Configs of modules ``(inputs, data_samples) -> (inputs, data_samples)`` for training batches.
         non_blocking: Copy to the device without waiting.
 
     Raises:
@@ -37,7 +36,6 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         bgr_to_rgb: bool = True,
         halo: int = 0,
         channels_last: bool = False,
-        batch_augments: Sequence[dict] = (),
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)
@@ -48,7 +46,6 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         self.bgr_to_rgb = bgr_to_rgb
         self.halo = halo
         self.channels_last = channels_last
-        self.batch_augments = nn.ModuleList([MODELS.build(config) for config in batch_augments])
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """``inputs``: list of (C, H, W) uint8, or (B, C, H, W) -> (B, C, H', W') float32."""
@@ -63,9 +60,6 @@ class CountDataPreprocessor(BaseDataPreprocessor):
                 for image in images
             ]
         )
-        if training and samples:
-            for augment in self.batch_augments:
-                batch, samples = augment(batch, samples)
         if self.channels_last:
             batch = batch.contiguous(memory_format=torch.channels_last)
         for sample in samples or ():

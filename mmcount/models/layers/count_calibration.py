@@ -55,8 +55,8 @@ def fit_interval_scale(errors: np.ndarray, spreads: np.ndarray, coverage: float)
 class CountCalibration(nn.Module):
     """What the validation images say of a counter's numbers; part of its state, so checkpoints carry it.
 
-    Raw counts stay what they are. ``calibrated counts = scale * counts + offset``, never below zero, and the interval is
-    that count plus and minus ``interval_scale`` times the spread of the redundant estimates.
+    Raw counts stay what they are. ``calibrated counts = scale * counts + offset``, never below zero, and the interval
+    is that count plus and minus ``interval_scale`` times the spread of the redundant estimates.
 
     Args:
         num_classes: C.

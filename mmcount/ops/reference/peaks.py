@@ -70,9 +70,7 @@ def find_peaks(x: Tensor, radius: int, threshold: float | None, border: int) -> 
     return positions, x[mask]
 
 
-def find_peaks_topk(
-    x: Tensor, radius: int, threshold: float | None, border: int, topk: int
-) -> tuple[Tensor, Tensor]:
+def find_peaks_topk(x: Tensor, radius: int, threshold: float | None, border: int, topk: int) -> tuple[Tensor, Tensor]:
     """Reference of ``mmcount::find_peaks_topk``: the ``topk`` largest of each channel, largest first."""
     positions, values = torch.ops.mmcount.find_peaks(x, radius, threshold, border)
     # Two stable sorts order by channel, then by falling value, then in raster order.

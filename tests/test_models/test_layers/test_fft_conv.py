@@ -110,7 +110,7 @@ def test_a_large_stride_is_cheaper_directly(dtype):
 
 
 def test_the_input_type_is_kept_and_autocast_changes_nothing():
-    conv = FFTConv2d(16, 4, 14)
+    conv = FFTConv2d(16, 8, 14)
     x = torch.randn(1, 16, 60, 60).bfloat16()
     with torch.no_grad():
         expected = conv(x.float())
@@ -127,7 +127,7 @@ def test_gradients_take_the_direct_way():
 
 
 def test_a_changed_weight_changes_the_output():
-    conv = FFTConv2d(16, 4, 14, bias=False)
+    conv = FFTConv2d(16, 8, 14, bias=False)
     x = torch.randn(1, 16, 60, 60)
     with torch.no_grad():
         before = conv(x)
@@ -136,7 +136,7 @@ def test_a_changed_weight_changes_the_output():
 
 
 def test_a_copy_has_weights_of_its_own():
-    conv = FFTConv2d(16, 4, 14)
+    conv = FFTConv2d(16, 8, 14)
     x = torch.randn(1, 16, 60, 60)
     with torch.no_grad():
         before = conv(x)
@@ -144,12 +144,12 @@ def test_a_copy_has_weights_of_its_own():
         other.weight.zero_()
         assert torch.equal(conv(x), before)
         assert torch.allclose(other(x), other.bias[:, None, None].expand_as(before))
-    assert conv.state_dict().keys() == nn.Conv2d(16, 4, 14).state_dict().keys()
+    assert conv.state_dict().keys() == nn.Conv2d(16, 8, 14).state_dict().keys()
 
 
 @torch.inference_mode()
 def test_weights_of_inference_mode_work():
-    conv = FFTConv2d(16, 4, 14)
+    conv = FFTConv2d(16, 8, 14)
     x = torch.randn(1, 16, 60, 60)
     assert relative_error(conv(x), F.conv2d(x, conv.weight, conv.bias)) < 1e-5
 

@@ -11,9 +11,7 @@ from mmcount.models.layers import SpaceToDepthConv2d, space_to_depth_conv2d
 def test_equals_the_strided_convolution(kernel, stride, size):
     x = torch.rand(2, 3, size, size + 2, dtype=torch.float64)
     weight, bias = torch.rand(4, 3, kernel, kernel, dtype=torch.float64), torch.rand(4, dtype=torch.float64)
-    torch.testing.assert_close(
-        space_to_depth_conv2d(x, weight, bias, stride), F.conv2d(x, weight, bias, stride=stride)
-    )
+    torch.testing.assert_close(space_to_depth_conv2d(x, weight, bias, stride), F.conv2d(x, weight, bias, stride=stride))
 
 
 def test_gradients_are_those_of_the_strided_convolution():

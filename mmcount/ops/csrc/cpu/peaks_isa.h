@@ -23,8 +23,9 @@ struct Query {
 
 template <class T>
 struct Kernels {
-  // Set the peak bits of rows [begin, end); `bits` is the map's first word and begin is a multiple of radius + 1.
-  void (*mark)(const Map<T>& map, const Query<T>& query, int64_t begin, int64_t end, uint64_t* bits);
+  // Set the peak bits of rows [begin, end) and return how many; `bits` is the map's first word and begin is a multiple
+  // of radius + 1.
+  int64_t (*mark)(const Map<T>& map, const Query<T>& query, int64_t begin, int64_t end, uint64_t* bits);
   // Number of elements <= value; NaN is never counted.
   int64_t (*count_le)(const T* data, int64_t size, T value);
 };

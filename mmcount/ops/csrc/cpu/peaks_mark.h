@@ -60,13 +60,18 @@ inline void mark_strip(const Map<typename Vec::T>& map, const Query<typename Vec
   }
 }
 
+#ifndef MMCOUNT_BAND
+#define MMCOUNT_BAND 4
+#endif
+constexpr int64_t kBandRows = MMCOUNT_BAND;
+
 template <class Vec>
 void mark_3x3(const Map<typename Vec::T>& map, const Query<typename Vec::T>& query, int64_t begin, int64_t end,
               uint64_t* bits) {
   constexpr int64_t lanes = Vec::lanes;
   // Small maps stay in L1 however they are walked; on large ones short bands keep the reads sequential.
   const int64_t map_bytes = (end - begin) * map.width * static_cast<int64_t>(sizeof(typename Vec::T));
-  const int64_t step = map_bytes <= 32768 ? end - begin : 4;
+  const int64_t step = map_bytes <= 32768 ? end - begin : kBandRows;
   for (int64_t y = begin; y < end; y += step) {
     const int64_t stop = std::min(end, y + step);
     int64_t x0 = 0;
@@ -182,8 +187,9 @@ void clear_border(const Map<T>& map, int64_t border, int64_t begin, int64_t end,
 }
 
 template <class Vec>
-void mark(const Map<typename Vec::T>& map, const Query<typename Vec::T>& query, int64_t begin, int64_t end,
-          uint64_t* bits) {
+int64_t mark(const Map<typename Vec::T>& map, const Query<typename Vec::T>& query, int64_t begin, int64_t end,
+             uint64_t* bits) {
+  if (map.width == 0) return 0;
   std::fill(bits + begin * map.words, bits + end * map.words, 0);
   if (query.radius == 0) {
     mark_all(map, query, begin, end, bits);
@@ -193,6 +199,9 @@ void mark(const Map<typename Vec::T>& map, const Query<typename Vec::T>& query, 
   // Before thinning, as it only removes candidates: suppression looks at the pixels themselves.
   if (query.border > 0) clear_border(map, query.border, begin, end, bits);
   if (query.radius > 1) thin<Vec>(map, query, begin, end, bits);
+  int64_t found = 0;
+  for (int64_t w = begin * map.words; w < end * map.words; ++w) found += __builtin_popcountll(bits[w]);
+  return found;
 }
 
 template <class Vec>

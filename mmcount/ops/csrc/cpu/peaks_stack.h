@@ -85,10 +85,7 @@ void mark_all_maps(const Stack<T>& stack, const Query<T>& query, uint64_t* bits,
     for (int64_t task = begin; task < end; ++task) {
       const int64_t m = task / bands, y0 = task % bands * band, y1 = std::min(stack.height(), y0 + band);
       uint64_t* map_bits = bits + m * stack.words_per_map();
-      mark(stack.map(m), query, y0, y1, map_bits);
-      int64_t found = 0;
-      for (int64_t w = y0 * stack.words(); w < y1 * stack.words(); ++w) found += __builtin_popcountll(map_bits[w]);
-      per_band[static_cast<size_t>(task)] = found;
+      per_band[static_cast<size_t>(task)] = mark(stack.map(m), query, y0, y1, map_bits);
     }
   });
   for (int64_t m = 0; m < stack.maps(); ++m) {
