@@ -39,9 +39,7 @@ def discs(height: int, width: int, count: int, rng: np.random.Generator) -> np.n
 
 def opencv(mask: np.ndarray, connectivity: int, algorithm: int = cv2.CCL_DEFAULT) -> Stats:
     """Boxes with areas, and centroids, without the background."""
-    _, _, stats, centroids = cv2.connectedComponentsWithStatsWithAlgorithm(
-        mask, connectivity, cv2.CV_32S, algorithm
-    )
+    _, _, stats, centroids = cv2.connectedComponentsWithStatsWithAlgorithm(mask, connectivity, cv2.CV_32S, algorithm)
     return stats[1:], centroids[1:]
 
 
@@ -52,9 +50,7 @@ def scipy_label(mask: np.ndarray, connectivity: int) -> Stats:
     ids = labels[ys, xs]
     areas = np.bincount(ids, minlength=count + 1)[1:]
     sums = [np.bincount(ids, weights=values, minlength=count + 1)[1:] for values in (xs, ys)]
-    boxes = [
-        (x.start, y.start, x.stop - x.start, y.stop - y.start) for y, x in ndimage.find_objects(labels, count)
-    ]
+    boxes = [(x.start, y.start, x.stop - x.start, y.stop - y.start) for y, x in ndimage.find_objects(labels, count)]
     return np.column_stack((boxes, areas)), np.column_stack(sums) / areas[:, None]
 
 

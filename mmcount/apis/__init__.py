@@ -1,1 +1,22 @@
-"""."""
+"""Count in pictures: the inferencer, its results and its files."""
+
+from .inferencer import CountInferencer, CountOptions
+from .inputs import ImageInput, list_inputs
+from .results import CountResult, result_from_sample, round_count
+from .tiling import TiledDenseInference, tiled_predict
+from .writers import COUNT_COLUMNS, OBJECT_COLUMNS, CountsCsv
+
+__all__ = [
+    'COUNT_COLUMNS',
+    'OBJECT_COLUMNS',
+    'CountInferencer',
+    'CountOptions',
+    'CountResult',
+    'CountsCsv',
+    'ImageInput',
+    'TiledDenseInference',
+    'list_inputs',
+    'result_from_sample',
+    'round_count',
+    'tiled_predict',
+]

@@ -59,9 +59,7 @@ def list_inputs(inputs: Inputs, skip_folder: str | None = None) -> list[ImageInp
             skipped = None if skip_folder is None else os.path.abspath(skip_folder) + os.sep
             found += [ImageInput('', path) for path in paths if skipped is None or not path.startswith(skipped)]
         else:
-            raise TypeError(
-                f'expected a path, an (H, W, 3) uint8 array or a list of those, got {type(item).__name__}'
-            )
+            raise TypeError(f'expected a path, an (H, W, 3) uint8 array or a list of those, got {type(item).__name__}')
     return _named(found, roots)
 
 

@@ -26,8 +26,16 @@ def round_count(value: float) -> int:
     return max(0, int(np.floor(value + 0.5)))
 
 
-def _empty(*shape: int) -> Any:
-    return field(default_factory=lambda: np.zeros(shape, dtype=np.float32))
+def _no_points() -> np.ndarray:
+    return np.zeros((0, 2), dtype=np.float32)
+
+
+def _no_values() -> np.ndarray:
+    return np.zeros(0, dtype=np.float32)
+
+
+def _no_labels() -> np.ndarray:
+    return np.zeros(0, dtype=np.int64)
 
 
 @dataclass
@@ -60,11 +68,11 @@ class CountResult:
 
     image: str
     counts: dict[str, float] = field(default_factory=dict)
-    points: np.ndarray = _empty(0, 2)
-    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    scores: np.ndarray = _empty(0)
+    points: np.ndarray = field(default_factory=_no_points)
+    labels: np.ndarray = field(default_factory=_no_labels)
+    scores: np.ndarray = field(default_factory=_no_values)
     bboxes: np.ndarray | None = None
-    box_counts: np.ndarray = _empty(0)
+    box_counts: np.ndarray = field(default_factory=_no_values)
     interval: dict[str, tuple[float, float]] | None = None
     density: np.ndarray | None = None
     saturated: bool = False
@@ -136,9 +144,8 @@ def result_from_sample(
     fields = to_dict(sample)
     num_classes = len(classes)
     if calibrated:
-        values = _calibrated(fields, image, num_classes)
-    else:
-        values = predicted_counts(fields, num_classes, score_thr)
+        fields = dict(fields, pred_counts=_calibrated(fields, image))
+    values = predicted_counts(fields, num_classes, score_thr)
     result = CountResult(image, counts=dict(zip(classes, values.tolist(), strict=True)))
     if fields.get('pred_instances') is not None:
         _read_instances(result, fields['pred_instances'], score_thr if instances_are_all(fields) else -np.inf)
@@ -170,11 +177,10 @@ def is_at_cap(sample: Any, cap: int | None, score_thr: float) -> bool:
     return counted >= cap
 
 
-def _calibrated(fields: Any, image: str, num_classes: int) -> np.ndarray:
+def _calibrated(fields: Any, image: str) -> np.ndarray:
     if fields.get('pred_calibrated_counts') is None:
         raise ValueError(f'image {image}: the model predicts no calibrated counts; leave calibrated off')
-    values = to_numpy(fields['pred_calibrated_counts']).reshape(-1)
-    return predicted_counts(dict(pred_counts=values, img_id=image), num_classes)
+    return to_numpy(fields['pred_calibrated_counts']).reshape(-1)
 
 
 def _read_instances(result: CountResult, instances: Any, score_thr: float) -> None:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmcount.models.heads.dense_head import to_data_sample
 from mmcount.structures import CountDataSample
 
 #: Normalisation whose values depend on all of the input, so that a tile cannot know them.
@@ -195,17 +194,9 @@ class TiledDenseInference:
             data_samples: One per image, with ``img_shape``.
         """
         model, stride = self.model, self.model.test_cfg.get('stride')
-        with model._at_stride(stride):
+        with model.at_stride(stride):
             maps = self.maps(inputs)
-        codec = model.head.codec_at(stride)
-        results = []
-        for one, sample in zip(maps, data_samples, strict=True):
-            img_shape = tuple(sample.img_shape[:2])
-            height, width = codec.map_shape(img_shape)
-            prediction = codec.decode(one[:, :height, :width], img_shape)
-            calibrated, interval = model.calibration(prediction.counts, prediction.spread)
-            results.append(to_data_sample(prediction, sample, calibrated, interval))
-        return results
+        return model.write_predictions(model.head.decode(maps, data_samples, stride), data_samples)
 
 
 def tiled_predict(

@@ -203,7 +203,9 @@ class CountsCsv:
                         f'{path}, image {image}: was counted as {row[1]!r} by {found}, cannot be continued for '
                         f'{list(self.classes)} by {expected}; delete it or do not resume'
                     )
-            if [row[1] for row in rows] == list(self.classes) and not any(row[-1] for row in rows):
+            # An error cut short by the interruption may look like none, but a failed image has no count either.
+            counted = all(row[column('count')] and not row[column('error')] for row in rows)
+            if counted and [row[1] for row in rows] == list(self.classes):
                 done.add(image)
         return done
 

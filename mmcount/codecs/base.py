@@ -18,6 +18,8 @@ class CountPrediction:
         points: (P, 2) float, (x, y) in pixels of the network's input, pixel centres at integers.
         labels: (P,) int64.
         scores: (P,) float.
+        extent: (left, top, right, bottom) of the map in pixels of the network's input, which itself lies at
+            (-0.5, -0.5, W - 0.5, H - 0.5).
         spread: (C,) standard deviation of the method's own estimates of ``counts``, or None where it has but one.
     """
 
@@ -26,6 +28,7 @@ class CountPrediction:
     points: Tensor
     labels: Tensor
     scores: Tensor
+    extent: tuple[float, float, float, float]
     spread: Tensor | None = None
 
 
@@ -53,6 +56,17 @@ class CountCodec(ABC):
     @abstractmethod
     def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
         """The (h, w) of the map of an image of ``img_shape`` (height, width)."""
+
+    @property
+    @abstractmethod
+    def map_origin(self) -> float:
+        """Where the map begins, left and top, in pixels of the input (pixel centres at integers)."""
+
+    def map_extent(self, output: Tensor) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) in pixels of the input that a (C, h, w) map covers."""
+        height, width = output.shape[-2:]
+        start = self.map_origin
+        return start, start, start + width * self.stride, start + height * self.stride
 
     @abstractmethod
     def encode(

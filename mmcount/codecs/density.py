@@ -81,6 +81,11 @@ class DensityCodec(CountCodec):
         height, width = img_shape
         return -(-(height + self.padding) // self.stride), -(-(width + self.padding) // self.stride)
 
+    @property
+    def map_origin(self) -> float:
+        """Half the padding before the image."""
+        return -0.5 - self.padding / 2
+
     def encode(
         self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
     ) -> NDArray[Any]:
@@ -151,9 +156,9 @@ class DensityCodec(CountCodec):
         counts = density.double().sum(dim=(1, 2)).float()
         if self.peak_radius is None:
             empty = density.new_zeros(0)
-            return CountPrediction(counts, density, empty.view(0, 2), empty.long(), empty)
+            return CountPrediction(counts, density, empty.view(0, 2), empty.long(), empty, self.map_extent(density))
         sigma = self.sigma / self.stride
         single = 1 / max(1.0, 2 * np.pi * sigma**2)
         cells, labels, scores = density_peaks(density, self.peak_radius, self.peak_threshold * single)
         points = (cells + 0.5) * self.stride - 0.5 - self.padding / 2
-        return CountPrediction(counts, density, points, labels, scores)
+        return CountPrediction(counts, density, points, labels, scores, self.map_extent(density))

@@ -126,6 +126,11 @@ class RedundantCountCodec(CountCodec):
         height, width = img_shape
         return -(-(height + self.window_size) // self.stride), -(-(width + self.window_size) // self.stride)
 
+    @property
+    def map_origin(self) -> float:
+        """Half a cell before the centre of the first window, which ends just before the image."""
+        return -(self.window_size + 1) / 2 - self.stride / 2
+
     def encode(
         self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
     ) -> NDArray[Any]:
@@ -180,7 +185,7 @@ class RedundantCountCodec(CountCodec):
         counts = density.double().sum(dim=(1, 2)).float()
         spread = redundant_estimates(output.float(), self.repeats).std(dim=1, unbiased=False)
         points, labels, scores = self._points(output.float(), img_shape)
-        return CountPrediction(counts, density, points, labels, scores, spread)
+        return CountPrediction(counts, density, points, labels, scores, self.map_extent(density), spread)
 
     def _points(self, output: Tensor, img_shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
         if self.peak_radius is None:

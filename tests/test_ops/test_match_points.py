@@ -37,7 +37,7 @@ def dense_augmenting_paths(allowed):
 
 @st.composite
 def scenes(draw):
-    """Points of two kinds: on a small integer grid (ties, coincident points, distances equal to a radius) or anywhere."""
+    """Points anywhere, or on a small integer grid (ties, coincident points, distances equal to a radius)."""
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     num_pred, num_gt = draw(st.integers(0, 40)), draw(st.integers(0, 40))
     side, reach = draw(st.sampled_from([4, 10, 40])), draw(st.sampled_from([1, 3, 8]))

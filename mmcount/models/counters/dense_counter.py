@@ -8,6 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmcount.codecs import CountPrediction
 from mmcount.models.heads.dense_head import stack_targets, to_data_sample
 from mmcount.models.layers import CountCalibration
 from mmcount.registry import MODELS
@@ -94,8 +95,14 @@ class DenseCounter(BaseModel):
     def predict(self, inputs: Tensor, data_samples: list[CountDataSample]) -> list[CountDataSample]:
         """Counts, density, points and interval of every image of a batch."""
         stride = self.test_cfg.get('stride')
-        with self._at_stride(stride):
+        with self.at_stride(stride):
             predictions = self.head.predict(self.extract_feat(inputs), data_samples, stride)
+        return self.write_predictions(predictions, data_samples)
+
+    def write_predictions(
+        self, predictions: list[CountPrediction], data_samples: list[CountDataSample]
+    ) -> list[CountDataSample]:
+        """Calibrate what the head decoded and write it into the samples."""
         results = []
         for prediction, sample in zip(predictions, data_samples, strict=True):
             calibrated, interval = self.calibration(prediction.counts, prediction.spread)
@@ -103,7 +110,8 @@ class DenseCounter(BaseModel):
         return results
 
     @contextmanager
-    def _at_stride(self, stride: int | None) -> Iterator[None]:
+    def at_stride(self, stride: int | None) -> Iterator[None]:
+        """Run the backbone at another stride within a ``with`` block; None changes nothing."""
         trained = getattr(self.backbone, 'stride', None)
         if stride is None or stride == trained:
             yield

@@ -101,8 +101,13 @@ class DenseCountHead(BaseModule, metaclass=ABCMeta):
             data_samples: Their ``img_shape`` says which part of the map is theirs.
             stride: The stride that the network ran at, where it is not the codec's.
         """
-        maps = self(feats).float()
-        codec = self.codec_at(stride)
+        return self.decode(self(feats), data_samples, stride)
+
+    def decode(
+        self, maps: Tensor, data_samples: list[CountDataSample], stride: int | None = None
+    ) -> list[CountPrediction]:
+        """Decode (B, C, h, w) maps, each image's own part of them."""
+        maps, codec = maps.float(), self.codec_at(stride)
         predictions = []
         for one, sample in zip(maps, data_samples, strict=True):
             img_shape = tuple(sample.img_shape[:2])
@@ -134,7 +139,10 @@ def to_data_sample(
     points = (prediction.points + 0.5) / scale - 0.5
     sample.pred_counts = prediction.counts
     sample.pred_calibrated_counts = calibrated
-    sample.pred_density = PixelData(data=prediction.density)
+    scale_x, scale_y = (float(value) for value in scale)
+    corners = zip(prediction.extent, (scale_x, scale_y, scale_x, scale_y), strict=True)
+    extent = tuple((value + 0.5) / one - 0.5 for value, one in corners)
+    sample.pred_density = PixelData(data=prediction.density, metainfo=dict(extent=extent))
     sample.pred_instances = InstanceData(points=points, labels=prediction.labels, scores=prediction.scores)
     if interval is not None:
         sample.pred_interval = interval

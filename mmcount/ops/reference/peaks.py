@@ -66,7 +66,7 @@ def find_peaks(x: Tensor, radius: int, threshold: float | None, border: int) -> 
         inner = torch.zeros_like(mask)
         inner[..., border : max(x.shape[-2] - border, 0), border : max(x.shape[-1] - border, 0)] = True
         mask &= inner
-    positions = mask.nonzero()
+    positions = mask.nonzero().contiguous()  # nonzero lays its rows out column by column
     return positions, x[mask]
 
 
@@ -81,7 +81,7 @@ def find_peaks_topk(x: Tensor, radius: int, threshold: float | None, border: int
     first = (per_channel.cumsum(0) - per_channel).repeat_interleave(per_channel)
     rank = torch.arange(len(order), device=x.device) - first
     order = order[rank < topk]
-    return positions[order], values[order]
+    return positions[order].contiguous(), values[order]
 
 
 def peak_stimulation(

@@ -137,3 +137,10 @@ def test_init_from_data_normalises_and_starts_at_the_target_mean():
 def test_unknown_mode_is_refused():
     with pytest.raises(ValueError, match='mode must be'):
         build_counter()(torch.zeros(1, 3, 16, 16), mode='train')
+
+
+def test_density_says_where_it_lies_in_the_original_image():
+    counter = build_counter().eval()
+    density = counter.test_step(make_batch([(24, 30)], scale_factor=(0.5, 0.5)))[0].pred_density
+    # Window 8 at stride 1: cell (0, 0) is centred at -4.5 in the network's input, which is half the image.
+    assert density.extent == pytest.approx((-9.5, -9.5, 66.5, 54.5))

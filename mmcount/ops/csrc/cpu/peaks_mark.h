@@ -60,18 +60,13 @@ inline void mark_strip(const Map<typename Vec::T>& map, const Query<typename Vec
   }
 }
 
-#ifndef MMCOUNT_BAND
-#define MMCOUNT_BAND 4
-#endif
-constexpr int64_t kBandRows = MMCOUNT_BAND;
-
 template <class Vec>
 void mark_3x3(const Map<typename Vec::T>& map, const Query<typename Vec::T>& query, int64_t begin, int64_t end,
               uint64_t* bits) {
   constexpr int64_t lanes = Vec::lanes;
   // Small maps stay in L1 however they are walked; on large ones short bands keep the reads sequential.
   const int64_t map_bytes = (end - begin) * map.width * static_cast<int64_t>(sizeof(typename Vec::T));
-  const int64_t step = map_bytes <= 32768 ? end - begin : kBandRows;
+  const int64_t step = map_bytes <= 32768 ? end - begin : 4;
   for (int64_t y = begin; y < end; y += step) {
     const int64_t stop = std::min(end, y + step);
     int64_t x0 = 0;

@@ -1,0 +1,180 @@
+"""What a config and a checkpoint say of a model: its pipeline, classes, caps and checksum."""
+
+import copy
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS
+from torch import nn
+
+from mmcount.datasets.transforms.loading import LoadImage
+
+#: Transforms of a test pipeline that need annotations.
+ANNOTATION_TRANSFORMS = (
+    'FilterAnnotations',
+    'GenerateTarget',
+    'LoadAnnotations',
+    'LoadCountAnnotations',
+    'LoadPanopticAnnotations',
+)
+IMAGE_LOADERS = ('InferencerLoader', 'LoadImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
+
+
+def type_name(step: Mapping[str, Any]) -> str:
+    """The name of what a config builds, without its scope."""
+    kind = step['type']
+    return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
+
+
+def test_dataset(cfg: Config | ConfigDict) -> Mapping[str, Any]:
+    """The config of the data set that the model is tested on, out of its wrappers; empty where there is none."""
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    if isinstance(loader, (list, tuple)):
+        loader = loader[0]
+    dataset = loader.get('dataset') or {}
+    while 'pipeline' not in dataset and (dataset.get('dataset') or dataset.get('datasets')):
+        dataset = dataset.get('dataset') or dataset['datasets'][0]
+    return dataset
+
+
+def build_pipeline(cfg: Config | ConfigDict) -> tuple[LoadImage, Compose]:
+    """The test pipeline without annotations: the loader, and all that follows it.
+
+    The loader reads files and passes arrays through, whichever of the two the config was written for.
+
+    Raises:
+        ValueError: The config has no test pipeline, or one that loads no image.
+    """
+    steps = test_dataset(cfg).get('pipeline') or cfg.get('test_pipeline')
+    if not steps:
+        raise ValueError('the config has no test_dataloader.dataset.pipeline and no test_pipeline')
+    steps = [copy.deepcopy(step) for step in steps if type_name(step) not in ANNOTATION_TRANSFORMS]
+    index = next((i for i, step in enumerate(steps) if type_name(step) in IMAGE_LOADERS), None)
+    if index is None:
+        names = [type_name(step) for step in steps]
+        raise ValueError(f'the test pipeline loads no image: expected one of {IMAGE_LOADERS}, found {names}')
+    options = {
+        key: steps[index][key] for key in ('to_float32', 'backend_args', 'ignore_orientation') if key in steps[index]
+    }
+    if type_name(steps[index]) == 'LoadImage' and 'max_pixels' in steps[index]:
+        options['max_pixels'] = steps[index]['max_pixels']
+    following: list[dict | BaseTransform] = steps[:index] + steps[index + 1 :]
+    return LoadImage(**options), Compose(following)
+
+
+def model_num_classes(model: nn.Module) -> int | None:
+    """C of a counter or detector; None where its head does not say."""
+    for path in ('head', 'bbox_head', 'roi_head.bbox_head', 'detector.bbox_head', 'detector.roi_head.bbox_head'):
+        part: Any = model
+        for name in path.split('.'):
+            part = getattr(part, name, None)
+        if isinstance(part, nn.ModuleList):
+            part = part[-1]
+        if isinstance(getattr(part, 'num_classes', None), int):
+            return part.num_classes
+    return None
+
+
+def dataset_meta(checkpoint: Mapping[str, Any] | None, cfg: Config | ConfigDict, model: nn.Module) -> dict[str, Any]:
+    """``classes`` and, where known, ``palette``.
+
+    The first that has as many classes as the model: the checkpoint, the config's ``metainfo``, the data set's own.
+    Without any, one class is called 'object', and of several, 'object-0' and so on.
+    """
+    number = model_num_classes(model)
+    for meta in _metas(checkpoint, cfg):
+        meta = {key.lower(): value for key, value in meta.items()}
+        classes = meta.get('classes')
+        if not classes:
+            continue
+        classes = (classes,) if isinstance(classes, str) else tuple(str(name) for name in classes)
+        if number is None or number == len(classes):
+            return dict(classes=classes, palette=meta.get('palette'))
+    if number is None or number == 1:
+        return dict(classes=('object',), palette=None)
+    return dict(classes=tuple(f'object-{index}' for index in range(number)), palette=None)
+
+
+def _metas(checkpoint: Mapping[str, Any] | None, cfg: Config | ConfigDict) -> list[Mapping[str, Any]]:
+    meta = (checkpoint or {}).get('meta') or {}
+    dataset = test_dataset(cfg)
+    metas = [meta.get('dataset_meta') or {}, {key: meta[key] for key in ('CLASSES', 'PALETTE') if key in meta}]
+    metas.append(dataset.get('metainfo') or {})
+    kind = dataset.get('type')
+    if kind is not None:
+        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+        metas.append(getattr(cls, 'METAINFO', None) or {})
+    return metas
+
+
+def max_instances(cfg: Config | ConfigDict, model: nn.Module) -> int | None:
+    """The most objects that a detector can give for one image; None where there is no limit or it is unknown."""
+    model_cfg = cfg.get('model') or {}
+    model_cfg = model_cfg.get('detector') or model_cfg
+    test_cfg = model_cfg.get('test_cfg') or {}
+    limits = [(test_cfg.get('rcnn') or test_cfg).get('max_per_img'), getattr(model, 'num_queries', None)]
+    found = [limit for limit in limits if isinstance(limit, int) and limit > 0]
+    return min(found) if found else None
+
+
+def file_sha256(path: str | Path) -> str:
+    """Checksum of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def weights_file(weights: str) -> str | None:
+    """The local file of weights; for a URL, its copy in PyTorch's cache; None where there is none."""
+    path = weights
+    if '://' in weights:
+        path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(weights.split('?')[0]))
+    return path if os.path.isfile(path) else None
+
+
+def checkpoint_config(checkpoint: Mapping[str, Any], weights: str) -> ConfigDict:
+    """The config that MMEngine saved in a checkpoint.
+
+    Raises:
+        ValueError: There is none.
+    """
+    runtime = (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
+    text = runtime.get('cfg') or (checkpoint.get('meta') or {}).get('cfg')
+    if not text:
+        raise ValueError(f'{weights} holds no config, so name the config of the model, too')
+    return Config.fromstring(text, file_format='.py')._cfg_dict
+
+
+def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], weights: str) -> Sequence[str]:
+    """Load the weights into the model, or say what does not fit: a counter with random layers counts nonsense.
+
+    Returns:
+        Names in the checkpoint that the model does not know.
+
+    Raises:
+        ValueError: A parameter or a running statistic of the model is missing or has another shape.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    name = type(model).__name__
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f'{weights} does not fit the {name} of the config: {error}') from error
+    parameters = {key for key, _ in model.named_parameters()}
+    lost = [key for key in missing if key in parameters or key.endswith(('.running_mean', '.running_var'))]
+    if lost:
+        raise ValueError(
+            f'{weights} does not fit the {name} of the config: {len(lost)} of its tensors are missing, the first is '
+            f'{lost[0]!r}'
+        )
+    return unexpected

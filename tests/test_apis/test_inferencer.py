@@ -1,0 +1,261 @@
+import csv
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from mmcount.apis import CountInferencer, list_inputs
+from mmcount.apis.model_info import build_pipeline, dataset_meta, file_sha256, max_instances
+from mmcount.registry import INFERENCERS
+
+NAMES = ['b.png', 'x/a.jpg', 'x/broken.png', 'y/a.jpg']
+
+
+@pytest.fixture(scope='module')
+def counter(counter_files):
+    config, weights = counter_files
+    return CountInferencer(config, weights, device='cpu', show_progress=False)
+
+
+@pytest.fixture(scope='module')
+def detector(detector_files):
+    config, weights = detector_files
+    return CountInferencer(config, weights, device='cpu', show_progress=False)
+
+
+def image(height=20, width=30):
+    return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def rows_of(path):
+    with open(path, encoding='utf-8', newline='') as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_an_array_is_counted_as_the_model_counts_it(counter):
+    result = counter(image())['predictions'][0]
+    packed = counter.pipeline(counter.loader(dict(img=image(), img_id='x')))
+    with torch.no_grad():
+        expected = counter.model.test_step(pseudo_collate([packed]))[0]
+    assert result.count_float == pytest.approx(float(expected.pred_counts.sum()))
+    assert list(result.counts) == ['cell']
+    assert result.density.sum() == pytest.approx(result.count_float, rel=1e-4)
+    assert set(result.interval) == {'cell'}
+    assert (result.width, result.height, result.path, result.error) == (30, 20, None, None)
+    assert result.points.shape == (len(result.labels), 2)
+
+
+def test_a_file_and_its_pixels_give_one_count(counter, photos):
+    file = counter(photos / 'b.png')['predictions'][0]
+    array = counter(cv2.imread(str(photos / 'b.png')))['predictions'][0]
+    assert file.count_float == pytest.approx(array.count_float)
+    assert (file.image, file.path) == ('b.png', str(photos / 'b.png'))
+
+
+def test_a_bad_image_ends_nothing(counter, photos):
+    results = counter(photos, batch_size=2)['predictions']
+    assert [result.image for result in results] == NAMES
+    assert [result.error is None for result in results] == [True, True, False, True]
+    assert 'broken.png' in results[2].error
+    assert results[2].counts == {}
+    single = [result.count_float for result in counter.iterate(photos)]
+    assert [result.count_float for result in results] == pytest.approx(single, rel=1e-4)
+
+
+def test_an_image_that_the_model_refuses_does_not_fail_its_batch(counter, monkeypatch):
+    step = counter.model.test_step
+
+    def refuse(data):
+        if any(one.shape[-1] == 31 for one in data['inputs']):
+            raise RuntimeError('out of\nmemory')
+        return step(data)
+
+    monkeypatch.setattr(counter.model, 'test_step', refuse)
+    results = counter([image(), image(width=31), image()], batch_size=3)['predictions']
+    assert [result.error for result in results] == [None, 'RuntimeError: out of memory', None]
+    assert results[1].width == 31
+
+
+def test_iterate_runs_one_batch_at_a_time(counter, monkeypatch):
+    seen = []
+    forward = counter.forward
+    monkeypatch.setattr(counter, 'forward', lambda data, **kwargs: seen.append(1) or forward(data, **kwargs))
+    stream = counter.iterate([image()] * 4, batch_size=2)
+    assert len(seen) == 0
+    next(stream)
+    assert len(seen) == 1
+
+
+def test_overlays_keep_the_folders_and_are_not_counted_again(counter, photos):
+    out = counter(photos, out_dir=photos, return_vis=True)
+    written = sorted(path.relative_to(photos / 'vis').as_posix() for path in (photos / 'vis').rglob('*.png'))
+    assert written == ['b.png.png', 'x/a.jpg.png', 'y/a.jpg.png']
+    assert [picture is None for picture in out['visualization']] == [False, False, True, False]
+    np.testing.assert_array_equal(cv2.imread(str(photos / 'vis' / 'b.png.png'))[..., ::-1], out['visualization'][0])
+    assert [item.name for item in counter.list_inputs(photos, photos)] == NAMES
+
+
+def test_csv_has_a_row_per_image_and_is_continued(counter, counter_files, photos, tmp_path):
+    path, objects = tmp_path / 'counts.csv', tmp_path / 'objects.csv'
+    counter(photos, csv=path, objects_csv=objects, no_save_vis=True)
+    complete = rows_of(path)
+    assert [row['image'] for row in complete] == NAMES
+    assert complete[0]['weights_sha256'] == file_sha256(counter_files[1])
+    assert complete[0]['model'] == 'tiny-counter'
+    assert complete[2]['count'] == ''
+    assert 'broken.png' in complete[2]['error']
+    path.unlink()
+    stream = counter.iterate(photos, csv=path)
+    assert next(stream).image == 'b.png'
+    stream.close()
+    assert not path.exists()
+    rest = counter(photos, csv=path, resume=True)['predictions']
+    assert [result.image for result in rest] == NAMES[1:]
+    assert rows_of(path) == complete
+
+
+def test_data_samples_are_returned_on_request(counter, photos):
+    samples = counter(photos, return_datasamples=True)['predictions']
+    assert samples[2] is None
+    assert samples[0].img_id == 'b.png'
+    assert samples[0].pred_counts.shape == (1,)
+
+
+def test_calibrated_counts(counter_files):
+    config, weights = counter_files
+    inferencer = CountInferencer(config, weights, device='cpu', show_progress=False)
+    inferencer.model.calibration.offset.fill_(7.0)
+    inferencer.model.calibration.scale.fill_(0.0)
+    assert inferencer(image(), calibrated=True)['predictions'][0].counts == {'cell': 7.0}
+
+
+def test_tiles_give_the_same_count(counter):
+    picture = image(60, 50)
+    whole, tiled = counter(picture)['predictions'][0], counter(picture, tile=24)['predictions'][0]
+    assert tiled.count_float == pytest.approx(whole.count_float, rel=1e-4)
+
+
+def test_the_config_is_read_from_the_weights(counter, counter_files):
+    alone = CountInferencer(weights=counter_files[1], device='cpu', show_progress=False)
+    assert alone.classes == ('cell',)
+    assert alone(image())['predictions'][0].count_float == pytest.approx(counter(image())['predictions'][0].count_float)
+
+
+def test_the_inferencer_is_registered(counter):
+    assert INFERENCERS.get('mmcount.CountInferencer') is type(counter)
+
+
+def test_boxes_of_an_mmdet_detector_are_counted(detector, photos):
+    result = detector(photos / 'y' / 'a.jpg', score_thr=0.0)['predictions'][0]
+    assert result.error is None
+    assert list(result.counts) == ['cat', 'dog']
+    assert result.count == 5
+    assert result.bboxes.shape == (5, 4)
+    # Boxes are in pixels of the file (16 x 40), not of the resized image.
+    assert result.bboxes[:, 2].max() <= 40
+    assert result.bboxes[:, 3].max() <= 16
+    assert result.saturated
+
+
+def test_a_list_full_of_boxes_below_the_threshold_is_not_saturated(detector):
+    result = detector(image(), score_thr=0.99)['predictions'][0]
+    assert result.counts == {'cat': 0.0, 'dog': 0.0}
+    assert not result.saturated
+
+
+def test_a_detector_has_no_calibrated_counts_and_no_tiles(detector):
+    assert 'no calibrated counts' in detector(image(), calibrated=True)['predictions'][0].error
+    with pytest.raises(ValueError, match='needs the whole image'):
+        detector(image(), tile=64)
+
+
+def test_caps_are_read_from_both_kinds_of_detectors():
+    model = torch.nn.Identity()
+    assert max_instances(Config(dict(model=dict(test_cfg=dict(max_per_img=100)))), model) == 100
+    two_stage = dict(rpn=dict(max_per_img=1000), rcnn=dict(max_per_img=50))
+    assert max_instances(Config(dict(model=dict(test_cfg=two_stage))), model) == 50
+    assert max_instances(Config(dict(model=dict())), model) is None
+
+
+def test_classes_come_from_the_checkpoint_then_the_config_then_are_objects():
+    model = torch.nn.Module()
+    model.head = torch.nn.Module()
+    model.head.num_classes = 2
+    cfg = Config(dict(test_dataloader=dict(dataset=dict(metainfo=dict(classes=('a', 'b'))))))
+    old = dict(meta=dict(CLASSES=('c', 'd')))
+    assert dataset_meta(old, cfg, model)['classes'] == ('c', 'd')
+    assert dataset_meta(None, cfg, model)['classes'] == ('a', 'b')
+    assert dataset_meta(dict(meta=dict(CLASSES=('one',))), Config({}), model)['classes'] == ('object-0', 'object-1')
+    model.head.num_classes = 1
+    assert dataset_meta(None, cfg, model)['classes'] == ('object',)
+
+
+def test_a_pipeline_without_a_loader_is_refused():
+    with pytest.raises(ValueError, match='loads no image'):
+        build_pipeline(Config(dict(test_pipeline=[dict(type='mmcount.PackCountInputs')])))
+    with pytest.raises(ValueError, match='no test_dataloader'):
+        build_pipeline(Config({}))
+
+
+def test_missing_files_are_named(counter_files, tmp_path):
+    config, weights = counter_files
+    with pytest.raises(FileNotFoundError, match=r'weights not found: .*none\.pth'):
+        CountInferencer(config, tmp_path / 'none.pth', device='cpu')
+    with pytest.raises(FileNotFoundError, match=r'config file not found: .*none\.py'):
+        CountInferencer(tmp_path / 'none.py', weights, device='cpu')
+
+
+def test_weights_of_another_model_are_refused(counter_files, detector_files):
+    with pytest.raises(ValueError, match='does not fit the DenseCounter'):
+        CountInferencer(counter_files[0], detector_files[1], device='cpu')
+
+
+def test_random_weights_are_warned_about(counter_files):
+    with pytest.warns(UserWarning, match='random'):
+        inferencer = CountInferencer(counter_files[0], device='cpu')
+    assert inferencer.classes == ('object',)
+    assert inferencer.weights_sha256 == ''
+
+
+def test_options_are_checked_before_anything_runs(counter):
+    with pytest.raises(ValueError, match='batch_size'):
+        counter.iterate(image(), batch_size=0)
+    with pytest.raises(ValueError, match='need csv'):
+        counter.iterate(image(), resume=True)
+
+
+@pytest.mark.parametrize(
+    'array', [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_an_array_that_is_no_image_is_refused(array):
+    with pytest.raises(ValueError, match=r'expected an \(H, W, 3\) uint8'):
+        list_inputs([array])
+
+
+def test_inputs_that_give_nothing_are_named(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    for item, message in (('gone.png', 'no such file'), ('empty', 'no image below'), ('*.png', 'no image matches')):
+        with pytest.raises(FileNotFoundError, match=message) as error:
+            list_inputs(tmp_path / item)
+        assert item in str(error.value)
+        assert '.jpg' in str(error.value)
+    with pytest.raises(TypeError, match='got int'):
+        list_inputs([3])
+
+
+def test_names_are_relative_to_the_common_folder_and_unique(photos):
+    assert [item.name for item in list_inputs(photos)] == NAMES
+    assert [item.name for item in list_inputs(str(photos / '**' / 'a.*'))] == ['x/a.jpg', 'y/a.jpg']
+    both = list_inputs([photos / 'x', photos / 'y' / 'a.jpg', photos / 'x' / 'a.jpg'])
+    assert [item.name for item in both] == ['x/a.jpg', 'x/broken.png', 'y/a.jpg']
+    arrays = list_inputs([image(), photos / 'b.png', image()])
+    assert [item.name for item in arrays] == ['array-000000', 'b.png', 'array-000002']
+
+
+def test_a_path_with_brackets_is_a_path(photos):
+    shutil.copy(photos / 'b.png', photos / 'scan[1].png')
+    assert [item.name for item in list_inputs(photos / 'scan[1].png')] == ['scan[1].png']

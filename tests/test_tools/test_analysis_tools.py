@@ -1,0 +1,70 @@
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write(path, *records, age=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\n'.join(map(json.dumps, records)))
+    os.utime(path, (1_000_000 - age, 1_000_000 - age))
+
+
+def test_the_report_prints_the_newest_record_and_never_mixes_two(tmp_path, capsys, monkeypatch):
+    write(tmp_path / 'run' / 'test.json', {'count/MAE': 9.0, 'count/MAE_mean_baseline': 50.0}, age=10)
+    write(tmp_path / 'run' / 'vis_data' / 'scalars.json', {'count/MAE': 4.0}, {'count/MAE': 3.0}, {'loss': 1.0})
+    (tmp_path / 'best_count_MAE.pth').touch()
+    (tmp_path / 'vis_data').mkdir()
+    (tmp_path / 'vis_data' / 'curves.png').touch()
+    monkeypatch.setattr(sys, 'argv', ['report', str(tmp_path)])
+    load('quickstart_report').main()
+    printed = capsys.readouterr().out
+    assert 'validation images' in printed
+    assert '3.000' in printed
+    assert '50.000' not in printed
+    assert 'best_count_MAE.pth' in printed
+    assert 'curves.png' in printed
+
+
+def test_the_report_of_a_folder_without_numbers_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['report', str(tmp_path)])
+    with pytest.raises(SystemExit, match=r'no run in .* logged the metric count/MAE'):
+        load('quickstart_report').main()
+
+
+def test_counts_of_classes_are_added_up_for_each_image(tmp_path):
+    path = tmp_path / 'counts.csv'
+    path.write_text('img_id,class,gt,pred,lo,hi\na,cat,1,1.5,1,2\na,dog,2,2.5,2,3\nb,cat,0,0,0,1\nb,dog,1,0,0,1\n')
+    tool = load('plot_counts')
+    pred, true, interval = tool.read_counts(path)
+    assert (pred.tolist(), true.tolist()) == ([4.0, 0.0], [3.0, 1.0])
+    assert np.isnan(interval).all()
+    assert tool.read_counts(path, 'cat')[2].tolist() == [[1.0, 2.0], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('img_id,gt\na,1\n', 'missing'),
+        ('img_id,class,gt,pred\na,cat,one,1\n', 'line 2'),
+        ('img_id,class,gt,pred\n', 'no image'),
+    ],
+)
+def test_another_table_is_refused(tmp_path, text, message):
+    path = tmp_path / 'counts.csv'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load('plot_counts').read_counts(path)
