@@ -30,14 +30,16 @@ class Case(NamedTuple):
     Attributes:
         name: Shape and setting, as printed.
         op: The op of this package.
-        peers: Other ways by name. Those that should give the very same result were checked when the case was made.
+        peers: Other ways by name.
         target: Required ratio of the best peer's time, or of the named peers', to the op's.
+        check: Raises unless the peers that should give the very same result do; called before timing.
     """
 
     name: str
     op: Callable[[], object]
     peers: dict[str, Callable[[], object]]
     target: dict[str, float]
+    check: Callable[[], None] = lambda: None
 
 
 def measure(calls: Iterable[Callable[[], object]], rounds: int, budget_s: float = 20.0) -> list[tuple[float, float]]:
@@ -118,6 +120,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for group in args.group:
         for case in cases_of(group, args.case):
+            case.check()
             mine = list(rows_of(case, args.rounds, args.threads))
             rows += mine
             print(case.name)

@@ -113,7 +113,7 @@ def by_skimage(image: np.ndarray, radius: int) -> np.ndarray:
     return peak_local_max(image, min_distance=radius, threshold_abs=-np.inf, exclude_border=False)
 
 
-def check(name: str, expected: Tensor, found: object) -> None:
+def check_same(name: str, expected: Tensor, found: object) -> None:
     """Raise unless a peer found the very same peaks, in any order."""
     rows = {tuple(row) for row in np.asarray(found).tolist()}
     if rows != {tuple(row) for row in expected.tolist()}:
@@ -132,10 +132,13 @@ def class_map_case(x: Tensor) -> Case:
         'scipy maximum_filter ==': lambda: by_maximum_filter(x, 1),
         'skimage peak_local_max': lambda: per_map(x, lambda image: by_skimage(image, 1)),
     }
-    expected, _ = find_peaks(x, 1)
-    for name, peer in peers.items():
-        check(name, expected, peer())
-    return Case(f'find_peaks {list(x.shape)} r=1', lambda: find_peaks(x, 1), peers, {'best': 5.0})
+
+    def check() -> None:
+        expected, _ = find_peaks(x, 1)
+        for name, peer in peers.items():
+            check_same(name, expected, peer())
+
+    return Case(f'find_peaks {list(x.shape)} r=1', lambda: find_peaks(x, 1), peers, {'best': 5.0}, check)
 
 
 def image_case(x: Tensor, radius: int, target: float, label: str) -> Case:
@@ -148,14 +151,17 @@ def image_case(x: Tensor, radius: int, target: float, label: str) -> Case:
         'scipy maximum_filter ==': lambda: by_maximum_filter(x, radius),
         'max_pool2d separable ==': lambda: separable_pool_equal(x, radius),
     }
-    expected = find_peaks(x, radius)[0]
-    for name, peer in peers.items():
-        if radius > 1 and name.startswith('skimage'):
-            continue
-        offset = 0 if 'cv2' not in name and 'skimage' not in name else 2
-        check(name, expected[:, offset:], peer())
+
+    def check() -> None:
+        expected = find_peaks(x, radius)[0]
+        for name, peer in peers.items():
+            if radius > 1 and name.startswith('skimage'):
+                continue
+            offset = 0 if 'cv2' not in name and 'skimage' not in name else 2
+            check_same(name, expected[:, offset:], peer())
+
     wanted = {'cv2.dilate ==': target, 'skimage peak_local_max': 20.0} if target else {}
-    return Case(f'find_peaks 1080p {label} r={radius}', lambda: find_peaks(x, radius), peers, wanted)
+    return Case(f'find_peaks 1080p {label} r={radius}', lambda: find_peaks(x, radius), peers, wanted, check)
 
 
 def stimulation_case(x: Tensor) -> Case:
@@ -173,10 +179,12 @@ def stimulation_case(x: Tensor) -> Case:
     def theirs() -> Tensor:
         return run(PoolIndicesStimulation.apply)
 
-    if not torch.equal(ours(), theirs()):
-        raise AssertionError('gradients differ')
+    def check() -> None:
+        if not torch.equal(ours(), theirs()):
+            raise AssertionError('gradients differ')
+
     name = 'max_pool2d indices + median'
-    return Case(f'peak_stimulation {list(x.shape)} fwd+bwd', ours, {name: theirs}, {name: 12.0})
+    return Case(f'peak_stimulation {list(x.shape)} fwd+bwd', ours, {name: theirs}, {name: 12.0}, check)
 
 
 def distinct_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

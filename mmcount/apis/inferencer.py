@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -165,7 +166,7 @@ class CountInferencer(BaseInferencer):
         else:
             if '://' not in weights and not os.path.isfile(weights):
                 raise FileNotFoundError(f'weights not found: {weights}')
-            checkpoint = _load_checkpoint(weights, map_location='cpu')
+            checkpoint = _load_checkpoint(weights, map_location='cpu', logger='silent')
             if not cfg:
                 cfg.update(checkpoint_config(checkpoint, weights))
             file = weights_file(weights)
@@ -177,7 +178,7 @@ class CountInferencer(BaseInferencer):
             if checkpoint is not None:
                 unknown = load_weights(model, checkpoint, str(weights))
                 if unknown:
-                    print_log(f'{weights}: {len(unknown)} tensors are not used, first {unknown[0]}', level=logging.INFO)
+                    print_log(f'{weights}: {len(unknown)} tensors are not used, first {unknown[0]}', 'current')
             model.dataset_meta = dataset_meta(checkpoint, cfg, model)
         if self.palette is not None:
             model.dataset_meta['palette'] = self.palette
@@ -239,6 +240,7 @@ class CountInferencer(BaseInferencer):
             print_log(
                 f'{len(failed)} of {len(preds)} images could not be counted; the first is {failed[0].image}: '
                 f'{failed[0].error}',
+                logger='current',
                 level=logging.WARNING,
             )
         return self.postprocess(preds, visualization)
@@ -374,5 +376,6 @@ class CountInferencer(BaseInferencer):
 
 def describe(error: BaseException) -> str:
     """One line on an exception, with its type where the message alone would not say what kind of error it was."""
-    text = ' '.join(str(error).split())
+    # Libraries print objects with their addresses, which would make two runs differ.
+    text = ' '.join(re.sub(r' at 0x[0-9a-fA-F]+', '', str(error)).split())
     return text if isinstance(error, (FileNotFoundError, ValueError)) and text else f'{type(error).__name__}: {text}'

@@ -13,6 +13,7 @@ import torch
 NAMESPACE = 'mmcount'
 # Kept alive for the life of the process: dropping a Library removes what it registered.
 _library = torch.library.Library(NAMESPACE, 'FRAGMENT')
+_declared: dict[str, str] = {}
 
 
 def register_op(
@@ -23,7 +24,7 @@ def register_op(
     setup_context: Callable[..., Any] | None = None,
     backward: Callable[..., Any] | None = None,
 ) -> None:
-    """Declare one operator.
+    """Declare one operator; the same declaration again, as by a reloaded module, changes nothing.
 
     Args:
         schema: ``name(Tensor x, ...) -> ...`` without the namespace.
@@ -31,9 +32,16 @@ def register_op(
         fake: Shape-only implementation for ``torch.compile`` and export.
         setup_context: ``setup_context(ctx, inputs, output)`` of ``torch.library.register_autograd``.
         backward: ``backward(ctx, *grads)``; None makes the op non-differentiable.
+
+    Raises:
+        ValueError: The name is taken by another schema.
     """
     name = schema[: schema.index('(')].strip()
+    if _declared.setdefault(name, schema) != schema:
+        raise ValueError(f'op {name} is declared already, as {_declared[name]}; got {schema}')
     qualified = f'{NAMESPACE}::{name}'
+    if hasattr(getattr(torch.ops, NAMESPACE), name):
+        return
     _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     _library.impl(name, reference, 'CompositeExplicitAutograd')
     torch.library.register_fake(qualified, fake, lib=_library)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmcount.ops import _backend
+from mmcount.ops.schema import register_op
 
 
 @pytest.fixture
@@ -67,3 +68,12 @@ def test_every_op_is_registered_under_one_name():
     names = ['find_peaks', 'find_peaks_topk', 'peak_stimulation', 'peak_stimulation_backward', 'topk_peak_mask']
     for name in names:
         assert getattr(torch.ops.mmcount, name).default.namespace == 'mmcount'
+
+
+def test_declaring_an_op_again_changes_nothing_but_another_schema_is_an_error():
+    schema = 'topk_peak_mask(Tensor x, Tensor mask, Tensor counts, int? limit) -> Tensor'
+    before = torch.ops.mmcount.topk_peak_mask.default
+    register_op(schema, reference=len, fake=len)
+    assert torch.ops.mmcount.topk_peak_mask.default is before
+    with pytest.raises(ValueError, match='declared already'):
+        register_op('topk_peak_mask(Tensor x) -> Tensor', reference=len, fake=len)
