@@ -1,6 +1,6 @@
 """Test a counter, or any detector that the metrics can count."""
 
-from mmcount.engine.launch import build_runner, common_parser, load_config
+from mmcount.engine.launch import build_runner, common_parser, finish_distributed, load_config
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
         evaluators.append(dict(type='DumpResults', out_file_path=args.out))
         cfg.test_evaluator = evaluators
     build_runner(cfg).test()
+    finish_distributed()
 
 
 if __name__ == '__main__':

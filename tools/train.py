@@ -2,7 +2,13 @@
 
 from mmengine.device import get_device
 
-from mmcount.engine.launch import build_runner, common_parser, enable_mixed_precision, load_config
+from mmcount.engine.launch import (
+    build_runner,
+    common_parser,
+    enable_mixed_precision,
+    finish_distributed,
+    load_config,
+)
 
 
 def main() -> None:
@@ -23,6 +29,7 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     build_runner(cfg).train()
+    finish_distributed()
 
 
 if __name__ == '__main__':

@@ -297,9 +297,9 @@ class CountInferencer(BaseInferencer):
             prepared = [self._prepare(item) for item in chunk]
             outcomes = iter(self._forward_each([packed for _, _, packed, _ in prepared if packed], options.tile))
             for item, image, packed, error in prepared:
-                outcome = next(outcomes) if packed else None
+                outcome: Any = next(outcomes) if packed else None
                 if isinstance(outcome, Exception):
-                    outcome, error = None, describe(outcome)
+                    error, outcome = describe(outcome), None
                 yield item, image, outcome, error
 
     def _prepare(self, item: ImageInput) -> OnItsWay:

@@ -45,10 +45,10 @@ def list_inputs(inputs: Inputs, skip_folder: str | None = None) -> list[ImageInp
         TypeError: An input is none of the above.
         ValueError: An array has another shape or type.
     """
-    single = isinstance(inputs, (str, Path, np.ndarray, ImageInput))
+    items: Sequence[Any] = [inputs] if isinstance(inputs, (str, Path, np.ndarray, ImageInput)) else inputs
     found: list[ImageInput] = []
     roots: list[str] = []
-    for item in [inputs] if single else inputs:
+    for item in items:
         if isinstance(item, ImageInput):
             found.append(item)
         elif isinstance(item, np.ndarray):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ def axis_tiles(size: int, tile: int, stride: int, shrink: int, ring: int) -> lis
 
     Example:
         >>> axis_tiles(size=100, tile=40, stride=4, shrink=32, ring=6)
-        [AxisTile(start=0, stop=71, first=0, last=8, skip=0), AxisTile(start=24, stop=100, first=8, last=17, skip=2)]
+        [AxisTile(start=0, stop=67, first=0, last=8, skip=0), AxisTile(start=24, stop=100, first=8, last=17, skip=2)]
     """
     if tile < stride:
         raise ValueError(f'tile must be at least the stride {stride}, got {tile}')
@@ -121,7 +121,8 @@ def network_context(model: nn.Module) -> tuple[int, int]:
     name = type(model).__name__
     if model.training:
         raise ValueError(f'{name} is in training mode: call eval() first')
-    backbone, head = getattr(model, 'backbone', None), getattr(model, 'head', None)
+    backbone: Any = getattr(model, 'backbone', None)
+    head: Any = getattr(model, 'head', None)
     context = getattr(backbone, 'context', None)
     if context is None:
         raise ValueError(

@@ -119,6 +119,13 @@ def prepare_cpu_distributed(cfg: Config) -> None:
     cfg.setdefault('model_wrapper_cfg', wrapper)
 
 
+def finish_distributed() -> None:
+    """Leave the process group: gloo's threads otherwise abort a process that ends while they run."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def build_runner(cfg: Config) -> Runner:
     """The runner of a config, which may name its own class."""
     prepare_cpu_distributed(cfg)

@@ -136,9 +136,7 @@ def _checked(counts: FloatArray, name: str, sample: Mapping[str, Any], num_class
     return counts
 
 
-def _instance_counts(
-    fields: Mapping[str, Any], name: str, num_classes: int | None, score_thr: float
-) -> FloatArray:
+def _instance_counts(fields: Mapping[str, Any], name: str, num_classes: int | None, score_thr: float) -> FloatArray:
     instances = fields[name]
     if num_classes is None:
         num_classes = int(instance_labels(instances).max(initial=0)) + 1

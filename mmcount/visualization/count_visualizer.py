@@ -49,9 +49,7 @@ class CountVisualizer(Visualizer):
         3
     """
 
-    def __init__(
-        self, name: str = 'visualizer', smallest_px: int = 384, largest_px: int = 640, **kwargs: Any
-    ) -> None:
+    def __init__(self, name: str = 'visualizer', smallest_px: int = 384, largest_px: int = 640, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         if not 0 < smallest_px <= largest_px:
             raise ValueError(f'0 < smallest_px <= largest_px must hold, got {smallest_px} and {largest_px}')

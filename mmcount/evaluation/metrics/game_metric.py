@@ -103,9 +103,7 @@ class GameMetric(OneRecordMetric):
         if fields.get('pred_density') is not None:
             pred = _density_regions(fields['pred_density'], num_classes, maximum, (height, width))
         elif fields.get('pred_instances') is not None:
-            pred = _instance_regions(
-                fields['pred_instances'], num_classes, maximum, (height, width), self.score_thr
-            )
+            pred = _instance_regions(fields['pred_instances'], num_classes, maximum, (height, width), self.score_thr)
         else:
             raise ValueError("no prediction; expected 'pred_density' or 'pred_instances'")
         difference = pred - true
