@@ -2,8 +2,10 @@
 
 import argparse
 import copy
+import logging
 import os
 import os.path as osp
+import sys
 
 import torch
 import torch.distributed
@@ -120,10 +122,21 @@ def prepare_cpu_distributed(cfg: Config) -> None:
 
 
 def finish_distributed() -> None:
-    """Leave the process group: gloo's threads otherwise abort a process that ends while they run."""
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+    """Leave the process group, and on CPUs the process.
+
+    Threads of gloo may outlive its group, and a C++ thread that still runs when the interpreter takes its modules down
+    aborts the process (exit status -6) after all work is done. Everything that was written is flushed first.
+    """
+    if not torch.distributed.is_initialized():
+        return
+    on_cpu = torch.distributed.get_backend() == 'gloo'
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+    if on_cpu:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def build_runner(cfg: Config) -> Runner:
