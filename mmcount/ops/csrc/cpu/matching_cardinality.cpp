@@ -13,55 +13,59 @@ namespace {
 class AugmentingPaths {
  public:
   AugmentingPaths(const SparseRows& adjacency, int64_t gt_count)
-      : adjacency_(adjacency),
-        pred_of_(static_cast<std::size_t>(gt_count), -1),
-        visited_by_(static_cast<std::size_t>(gt_count), -1),
-        cursor_(adjacency.begin.begin(), adjacency.begin.end() - 1) {}
+      : adjacency_(adjacency), heads_(static_cast<std::size_t>(gt_count), Head{-1, -1}) {}
 
   std::vector<int32_t> run() {
     const auto count = static_cast<int32_t>(adjacency_.rows());
     for (int32_t pred = 0; pred < count; ++pred) {
-      if (!augment(pred)) {
-        for (const int32_t gt : trail_) visited_by_[gt] = kDead;
-      }
-      for (const int32_t seen : reached_) cursor_[seen] = adjacency_.begin[seen];
+      if (augment(pred)) continue;
+      for (const int32_t gt : trail_) heads_[gt].visited_by = kDead;
     }
-    return std::move(pred_of_);
+    std::vector<int32_t> pred_of(heads_.size());
+    for (std::size_t gt = 0; gt < heads_.size(); ++gt) pred_of[gt] = heads_[gt].pred;
+    return pred_of;
   }
 
  private:
   static constexpr int32_t kDead = -2;
 
+  struct Head {  // a ground truth
+    int32_t pred;
+    int32_t visited_by;  // root of the last search that came by, or kDead
+  };
+  struct Step {  // a prediction on the path and the next of its edges to try
+    int32_t pred;
+    int64_t edge;
+  };
+
+  // An explicit stack: paths can be as long as there are points.
   bool augment(int32_t root) {
     trail_.clear();
-    reached_.assign(1, root);
-    path_.assign(1, root);
+    path_.assign(1, {root, adjacency_.begin[root]});
     while (!path_.empty()) {
-      const int32_t pred = path_.back();
-      int64_t& edge = cursor_[pred];
-      if (edge == adjacency_.begin[pred + 1]) {
+      Step& step = path_.back();
+      if (step.edge == adjacency_.begin[step.pred + 1]) {
         path_.pop_back();
         continue;
       }
-      const int32_t gt = adjacency_.target[edge++];
-      if (visited_by_[gt] == root || visited_by_[gt] == kDead) continue;
-      visited_by_[gt] = root;
-      trail_.push_back(gt);
-      if (pred_of_[gt] < 0) {
-        for (const int32_t on_path : path_) pred_of_[adjacency_.target[cursor_[on_path] - 1]] = on_path;
+      const int32_t gt = adjacency_.target[step.edge++];
+      Head& head = heads_[gt];
+      if (head.visited_by == root || head.visited_by == kDead) continue;
+      head.visited_by = root;
+      if (head.pred < 0) {
+        for (const Step& on_path : path_) heads_[adjacency_.target[on_path.edge - 1]].pred = on_path.pred;
         return true;
       }
-      path_.push_back(pred_of_[gt]);
-      reached_.push_back(pred_of_[gt]);
+      trail_.push_back(gt);
+      path_.push_back({head.pred, adjacency_.begin[head.pred]});
     }
     return false;
   }
 
   const SparseRows& adjacency_;
-  std::vector<int32_t> pred_of_;     // per ground truth
-  std::vector<int32_t> visited_by_;  // per ground truth: root of the last search that came by, or kDead
-  std::vector<int64_t> cursor_;      // per prediction: next edge to try
-  std::vector<int32_t> path_, reached_, trail_;
+  std::vector<Head> heads_;
+  std::vector<Step> path_;
+  std::vector<int32_t> trail_;  // ground truths this search visited
 };
 
 }  // namespace
