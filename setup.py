@@ -153,14 +153,9 @@ def ops_extensions() -> list[Extension]:
     if nvcc:
         archs = cuda_architectures(torch, recipe['CUDA_ARCHITECTURES'])
         extension = Extension('mmcount.ops._C_cuda', relative(cuda))
-        # The runtime's own symbols (streams) live in a library that torch loads privately, so it must be named.
-        own = ['-ltorch_cuda'] if torch.version.cuda else []
-
-        def build_cuda(output: Path) -> None:
-            command = recipe['cuda_command'](output=output, nvcc=nvcc, architectures=archs)
-            recipe['run']([*command[:-2], *own, *command[-2:]])
-
-        extension.build = build_cuda
+        extension.build = lambda output: recipe['run'](
+            recipe['cuda_command'](output=output, nvcc=nvcc, architectures=archs)
+        )
         extensions.append(extension)
     return extensions
 

@@ -40,7 +40,7 @@ check 'format' "$PY" -m ruff format --check .
 check 'types' "$PY" -m mypy
 # A choice of tests is a developer's short loop: only these then.
 if ((${#tests[@]})); then
-    check 'operators without the compiled part' env MMCOUNT_DISABLE_EXT=1 "$PY" -m pytest -q tests/test_ops
+    check 'operators without the compiled part' env MMCOUNT_DISABLE_EXT=1 "$PY" -m pytest -q -m 'not slow' tests/test_ops
     check 'doctests' "$PY" -m pytest -q --doctest-modules mmcount
 fi
 check 'tests' "$PY" -m pytest ${tests[@]+"${tests[@]}"} "$@"

@@ -43,7 +43,9 @@ def cuda_sources() -> list[Path]:
 
 def compile_flags() -> list[str]:
     """Flags every C++ file needs, include folders excluded."""
-    return ['-O3', '-g0', '-std=c++20', '-fopenmp', '-fPIC', f'-DTORCH_TARGET_VERSION={TARGET_VERSION}']
+    # Whether a * b + c is rounded once or twice would otherwise depend on the compiler and the instruction set.
+    exact = '-ffp-contract=off'
+    return ['-O3', '-g0', '-std=c++20', exact, '-fopenmp', '-fPIC', f'-DTORCH_TARGET_VERSION={TARGET_VERSION}']
 
 
 def cpu_command(
@@ -97,12 +99,16 @@ def cuda_command(
     targets = [f'-gencode=arch=compute_{arch},code=sm_{arch}' for arch in architectures]
     newest = architectures[-1]
     targets.append(f'-gencode=arch=compute_{newest},code=compute_{newest}')
+    # Streams and error texts come from a library that torch loads privately, so it must be named; a torch without CUDA
+    # has none, and only the compile check is left.
+    own = ['-ltorch_cuda'] if (root / 'lib' / 'libtorch_cuda.so').is_file() else []
     return [
         nvcc,
         '-O3',
         '-std=c++20',
         '-shared',
         '-cudart=static',
+        '-fmad=false',
         *targets,
         '-DUSE_CUDA',
         f'-DTORCH_TARGET_VERSION={TARGET_VERSION}',
@@ -113,6 +119,7 @@ def cuda_command(
         f'-L{root / "lib"}',
         '-ltorch_cpu',
         '-lc10',
+        *own,
         '-o',
         str(output or OPS_DIR / '_C_cuda.so'),
     ]

@@ -50,10 +50,31 @@ def test_missing_compiler_is_named(tmp_path):
         build.run(build.cpu_command(tmp_path / '_C.so', compiler='no-such-compiler'))
 
 
+def supported_architectures():
+    """Compute capabilities from 7.5 on that the installed nvcc knows, without family and architecture variants."""
+    listed = subprocess.run(['nvcc', '--list-gpu-code'], capture_output=True, text=True, check=True).stdout
+    numbers = (name.removeprefix('sm_') for name in listed.split())
+    return tuple(sorted((x for x in numbers if x.isdigit() and int(x) >= 75), key=int))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('source', build.cuda_sources(), ids=lambda path: path.name)
-def test_cuda_kernels_compile(tmp_path, source):
+def test_cuda_kernels_compile_for_every_architecture(tmp_path, source):
     if shutil.which('nvcc') is None:
         pytest.skip('nvcc is not installed')
-    build.run(build.cuda_command(tmp_path / 'x.so', [source], architectures=('90',)))
+    architectures = supported_architectures()
+    assert architectures
+    build.run(build.cuda_command(tmp_path / 'x.so', [source], architectures=architectures))
     assert (tmp_path / 'x.so').stat().st_size > 0
+
+
+def test_cuda_library_names_the_runtime_of_torch_where_there_is_one(tmp_path):
+    (tmp_path / 'lib').mkdir()
+    assert '-ltorch_cuda' not in build.cuda_command(torch_root=tmp_path)
+    (tmp_path / 'lib' / 'libtorch_cuda.so').touch()
+    assert '-ltorch_cuda' in build.cuda_command(torch_root=tmp_path)
+
+
+def test_no_compiler_may_fuse_multiplications_with_additions():
+    assert '-ffp-contract=off' in build.cpu_command()
+    assert '-fmad=false' in build.cuda_command()

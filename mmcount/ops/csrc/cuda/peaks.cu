@@ -117,7 +117,6 @@ std::tuple<Tensor, Tensor> find_peaks(const Tensor input, int64_t radius, std::o
   const cudaStream_t stream = current_stream(input);
   const Tensor x = torch::stable::contiguous(input);
   const int64_t area = x.size(2) * x.size(3), pixels = x.size(0) * x.size(1) * area;
-  STD_TORCH_CHECK(area < (int64_t{1} << 31), "a map must have fewer than 2^31 pixels");
   const int64_t tiles = (pixels + kTile - 1) / kTile;
   int64_t total = 0;
   const int64_t words_size[1] = {tiles * kWords}, offsets_size[1] = {tiles + 1};
@@ -125,7 +124,7 @@ std::tuple<Tensor, Tensor> find_peaks(const Tensor input, int64_t radius, std::o
   const Tensor offsets = torch::stable::new_empty(x, {offsets_size, 1}, ScalarType::Long);
   auto* bits_data = static_cast<uint32_t*>(bits.mutable_data_ptr());
   auto* offsets_data = offsets.mutable_data_ptr<int64_t>();
-  const int64_t side = x.size(2) > x.size(3) ? x.size(2) : x.size(3);
+  const int64_t side = checked_side(x);
   const Shape shape{pixels, static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<int>(x.size(3))};
   if (tiles > 0) {
     with_element(x.scalar_type(), [&](auto element) {

@@ -35,6 +35,14 @@ inline cudaStream_t current_stream(const Tensor& x) {
   return static_cast<cudaStream_t>(stream);
 }
 
+// Longer side of the maps, small enough for int arithmetic: pixel indices plus a block, and twice a coordinate, fit.
+inline int64_t checked_side(const Tensor& x) {
+  const int64_t height = x.size(2), width = x.size(3), side = height > width ? height : width;
+  STD_TORCH_CHECK(side <= int64_t{1} << 30 && height * width < (int64_t{1} << 31) - 1024,
+                  "a map must have sides of at most 2^30 and fewer than 2^31 - 1024 pixels, got ", height, " x ", width);
+  return side;
+}
+
 // f(element type) for the four floating dtypes.
 template <class F>
 void with_element(ScalarType dtype, const F& f) {

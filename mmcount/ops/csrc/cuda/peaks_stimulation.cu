@@ -170,7 +170,8 @@ __global__ void spread(const E* grad, const int64_t* counts, const bool* mask, b
     }
     const int64_t m = i / area;
     const double g = static_cast<double>(load(grad + m));
-    out[i] = mean_grad ? static_cast<E>(static_cast<Wide<E>>(g / static_cast<double>(counts[m]))) : grad[m];
+    const double share = g / static_cast<double>(counts[m] > 0 ? counts[m] : 1);
+    out[i] = mean_grad ? static_cast<E>(static_cast<Wide<E>>(share)) : grad[m];
   }
 }
 
@@ -180,12 +181,11 @@ std::tuple<Tensor, Tensor, Tensor> peak_stimulation(const Tensor input, int64_t 
   const cudaStream_t stream = current_stream(input);
   const Tensor x = torch::stable::contiguous(input);
   const int64_t size[4] = {x.size(0), x.size(1), x.size(2), x.size(3)};
-  STD_TORCH_CHECK(size[2] * size[3] < (int64_t{1} << 31) - kThreads, "a map must have fewer than 2^31 - 256 pixels");
   const Tensor scores = torch::stable::new_empty(x, {size, 2});
   const Tensor counts = torch::stable::new_empty(x, {size, 2}, ScalarType::Long);
   const Tensor mask = torch::stable::new_empty(x, {size, 4}, ScalarType::Bool);
   const Filter kind = parse(filter);
-  const int64_t maps = size[0] * size[1], side = size[2] > size[3] ? size[2] : size[3];
+  const int64_t maps = size[0] * size[1], side = checked_side(x);
   if (maps > 0) {
     with_element(x.scalar_type(), [&](auto element) {
       using E = decltype(element);
