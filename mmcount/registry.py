@@ -9,10 +9,10 @@ from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
 
-def _child(root: str, package: str) -> Registry:
+def _child(root: str, *packages: str) -> Registry:
     """A registry below one of MMEngine's, filled by importing ``mmcount.<package>``."""
     parent = getattr(mmengine_registry, root)
-    return Registry(parent.name, parent=parent, scope='mmcount', locations=[f'mmcount.{package}'])
+    return Registry(parent.name, parent=parent, scope='mmcount', locations=[f'mmcount.{one}' for one in packages])
 
 
 RUNNERS = _child('RUNNERS', 'engine')
@@ -31,7 +31,7 @@ TRANSFORMS = _child('TRANSFORMS', 'datasets')
 MODELS = _child('MODELS', 'models')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'models')
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'models')
-TASK_UTILS = _child('TASK_UTILS', 'models')
+TASK_UTILS = _child('TASK_UTILS', 'models', 'datasets')
 METRICS = _child('METRICS', 'evaluation')
 EVALUATOR = _child('EVALUATOR', 'evaluation')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')

@@ -21,6 +21,7 @@ class CountPrediction:
         extent: (left, top, right, bottom) of the map in pixels of the network's input, which itself lies at
             (-0.5, -0.5, W - 0.5, H - 0.5).
         spread: (C,) standard deviation of the method's own estimates of ``counts``, or None where it has but one.
+        bboxes: (P, 4) float, (x1, y1, x2, y2) in pixel edges of the network's input, or None where the method has none.
     """
 
     counts: Tensor
@@ -30,6 +31,7 @@ class CountPrediction:
     scores: Tensor
     extent: tuple[float, float, float, float]
     spread: Tensor | None = None
+    bboxes: Tensor | None = None
 
 
 class CountCodec(ABC):
@@ -38,7 +40,12 @@ class CountCodec(ABC):
     Args:
         num_classes: C, the channels of the map.
         stride: Input pixels between two cells of the map.
+
+    Attributes:
+        geometry: What ``encode`` takes: 'points' (N, 2), or 'bboxes' (N, 4) in pixel edges.
     """
+
+    geometry: str = 'points'
 
     def __init__(self, num_classes: int = 1, stride: int = 1) -> None:
         if num_classes < 1:

@@ -13,6 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmcount.registry import DATASETS
 
 from .errors import AnnotationError
+from .lower_counts import check_image_counts, limit_counts, total_counts
 from .splits import CountSplit
 
 # name, shape and type of an image's arrays, one entry per object
@@ -53,6 +54,10 @@ class CountDataset(BaseDataset):
     bboxes        (N, 4) float32     optional, xyxy in px (edges)
     counts        (N,) int64         optional, objects of each box; 1 each where it is missing
     ignore_flags  (N,) bool          optional, objects that are not counted
+    masks         N                  optional, one (H, W) array of 0 and 1 or COCO segmentation per object
+    void_mask     (H, W)             optional, pixels that nobody judges, like a mask; only of use with masks
+    image_counts  (C,) float32       optional, objects of each class in the whole image; without it the objects
+                                     above are counted. It may stand alone, where nobody knows where objects are
     height, width int                optional
     ============= ================== ====================================================================
 
@@ -64,11 +69,15 @@ class CountDataset(BaseDataset):
         split: A :class:`CountSplit` or its arguments as a dict; the data set then is one ``subset`` of it.
         subset: 'train', 'val' or 'test'; needed exactly when ``split`` is given.
         data_prefix: Folder of the images below ``data_root`` (key ``img``).
+        count_limit: Lower-count supervision: of an image only ``image_counts`` = min(count, count_limit + 1) is left,
+            and no points, boxes, labels, counts or masks, so that nothing above "count_limit + 1 or more" can reach
+            a loss; see :func:`mmcount.datasets.lower_counts.limit_counts`. For training only.
         **kwargs: As :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
         ValueError: ``metainfo`` has upper-case keys, no or doubled classes, or a palette of another length;
-            ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images.
+            ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images;
+            ``count_limit`` is negative.
         AnnotationError: An image's annotation breaks the contract; the message names the image.
 
     Example:
@@ -91,6 +100,7 @@ class CountDataset(BaseDataset):
         subset: str | None = None,
         data_prefix: Mapping | None = None,
         filter_cfg: Mapping | None = None,
+        count_limit: int | None = None,
         **kwargs: Any,
     ) -> None:
         if filter_cfg:
@@ -100,6 +110,9 @@ class CountDataset(BaseDataset):
             )
         if (split is None) != (subset is None):
             raise ValueError(f'give both split and subset, or none of them; got split={split}, subset={subset!r}')
+        if count_limit is not None and (isinstance(count_limit, bool) or not count_limit >= 0 or count_limit % 1):
+            raise ValueError(f'count_limit must be None or a whole number of at least 0, got {count_limit!r}')
+        self.count_limit = None if count_limit is None else int(count_limit)
         self.split = CountSplit(**split) if isinstance(split, Mapping) else split
         self.subset = subset
         self._given_data_list = data_list
@@ -171,7 +184,15 @@ class CountDataset(BaseDataset):
             data_list = [data_list[index] for index in self.split.indices(len(data_list), self.subset)]
         if not data_list:
             raise ValueError(f'{type(self).__name__} has no images (split={self.split}, subset={self.subset!r})')
-        return data_list
+        return [self._limited(info) for info in data_list]
+
+    def _limited(self, info: dict) -> dict:
+        """What may be known of an image under ``count_limit``; without a limit, everything."""
+        return info if self.count_limit is None else limit_counts(info, self.count_limit, self.num_classes)
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one image, whose annotation obeys ``count_limit`` whatever ``get_data_info`` made."""
+        return self.pipeline(self._limited(self.get_data_info(idx)))
 
     def _checked(self, info: dict) -> dict:
         """Return the image's dict with the contract's types, or raise."""
@@ -182,6 +203,10 @@ class CountDataset(BaseDataset):
         for key, shape, dtype in _ARRAYS:
             if info.get(key) is not None:
                 checked[key] = np.asarray(info[key], dtype=dtype).reshape(shape)
+        if info.get('image_counts') is not None:
+            checked['image_counts'] = check_image_counts(info['image_counts'], self.num_classes, name)
+            if all(info.get(key) is None for key, *_ in _ARRAYS):
+                return checked  # no objects at all would be a statement about where they are
         boxes = checked.get('bboxes', np.zeros((0, 4), np.float32))
         # a box ends where its last pixel ends, a point sits in the middle of its pixel
         points = checked.setdefault('points', (boxes[:, :2] + boxes[:, 2:] - 1) / 2)
@@ -208,24 +233,25 @@ class CountDataset(BaseDataset):
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the labels of an image's objects (for class-balanced sampling)."""
-        return self.get_data_info(idx)['labels'].tolist()
+        """Return the labels of an image's objects, or the classes that it shows (for class-balanced sampling)."""
+        info = self._limited(self.get_data_info(idx))
+        if info.get('labels') is not None:
+            return info['labels'].tolist()
+        return np.flatnonzero(total_counts(info, self.num_classes)).tolist()
 
     def class_counts(self) -> np.ndarray:
         """Count the annotated objects of each class in every image of this (sub)set.
 
-        These are raw annotations, before any pipeline. Their mean over the training images is the simplest counter
-        to compare with: ``dataset.class_counts().mean(axis=0)``.
+        These are raw annotations, before any pipeline; with ``count_limit``, of as much as it lets through. Their
+        mean over the training images is the simplest counter to compare with:
+        ``dataset.class_counts().mean(axis=0)``.
 
         Returns:
             Shape (num_images, C), int64.
         """
         totals = np.zeros((len(self), self.num_classes), dtype=np.int64)
         for index in range(len(self)):
-            info = self.get_data_info(index)
-            counts = np.array(info.get('counts', np.ones(len(info['labels']), np.int64)))
-            counts[info.get('ignore_flags', np.zeros(len(counts), bool))] = 0
-            np.add.at(totals[index], info['labels'], counts)
+            totals[index] = total_counts(self._limited(self.get_data_info(index)), self.num_classes)
         return totals
 
     def mean_counts(self) -> np.ndarray:

@@ -1,27 +1,24 @@
 """A user's own folder of images with a table of points."""
 
-import logging
 import os
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
 
-from .count_dataset import CountDataset
-from .errors import AnnotationError, did_you_mean
-from .formats.images import IMG_EXTENSIONS, image_size, list_images
-from .formats.points_csv import PointTable, parse_image_list, parse_points_csv, read_text
+from .errors import AnnotationError
+from .formats.images import image_size
+from .formats.points_csv import parse_points_csv
+from .table_dataset import TableDataset
 
 # A point this far outside the image (px) is rounding of the labelling tool and is moved onto the border.
 _BORDER_TOLERANCE = 0.5
 
 
 @DATASETS.register_module()
-class PointsCSVDataset(CountDataset):
+class PointsCSVDataset(TableDataset):
     r"""Images and one table ``image,x,y[,class]`` with a line for every object.
 
     Which images are labelled is decided by the folder (or a list file), never by the table: an image without a line
@@ -64,21 +61,17 @@ class PointsCSVDataset(CountDataset):
         images: str | None = None,
         origin: str = 'center',
         check_bounds: bool = True,
-        data_prefix: Mapping | None = None,
         **kwargs: Any,
     ) -> None:
         if origin not in ('center', 'corner'):
             raise ValueError(f"origin must be 'center' or 'corner', got {origin!r}")
-        self.images = images
         self.origin = origin
         self.check_bounds = check_bounds
-        super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
+        super().__init__(ann_file=ann_file, images=images, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read the list of images, then the table, and join them."""
-        if not os.path.isfile(self.ann_file):
-            raise FileNotFoundError(f'points file {self.ann_file!r} does not exist')
-        table = parse_points_csv(read_text(self.ann_file), self.ann_file)
+        table = parse_points_csv(self._read_table('points file'), self.ann_file)
         names = self._image_names()
         labels = self._labels(table)
         rows = self._rows_by_image(table, names)
@@ -104,61 +97,6 @@ class PointsCSVDataset(CountDataset):
         self._warn(len(table.images) - len(keys), 'points repeat an earlier line exactly; each counts as one object')
         return data_list
 
-    def _image_names(self) -> list[str]:
-        folder = self.data_prefix['img']
-        if self.images in (None, 'folder'):
-            names = list_images(folder)
-            if not names:
-                raise FileNotFoundError(f'no image below {folder!r}; looked for {", ".join(IMG_EXTENSIONS)}')
-            return names
-        list_file = os.path.join(self.data_root or '', str(self.images))
-        if not os.path.isfile(list_file):
-            raise FileNotFoundError(f'list of images {list_file!r} does not exist')
-        listed = parse_image_list(read_text(list_file), list_file)
-        for name, line in listed:
-            if not os.path.isfile(os.path.join(folder, name)):
-                hint = did_you_mean(name, list_images(folder))
-                raise AnnotationError(f'image {name!r} does not exist below {folder!r}{hint}', list_file, line)
-        return sorted(name for name, _ in listed)
-
-    def _labels(self, table: PointTable) -> np.ndarray:
-        """Return the label of every row, after fixing the classes if metainfo names none."""
-        if 'classes' not in self._metainfo:
-            found = sorted(set(table.classes or ())) or ['object']
-            self.set_classes(found)
-            print_log(f'{self.ann_file}: classes {tuple(found)}', logger='current')
-        classes = self._metainfo['classes']
-        if table.classes is None:
-            if len(classes) > 1:
-                raise AnnotationError(
-                    f'has no class column, but metainfo has {len(classes)} classes {classes}', self.ann_file, 1
-                )
-            return np.zeros(len(table.images), dtype=np.int64)
-        labels = {name: label for label, name in enumerate(classes)}
-        for name, line in zip(table.classes, table.lines, strict=True):
-            if name not in labels:
-                hint = did_you_mean(name, classes)
-                raise AnnotationError(
-                    f'class {name!r} is unknown, expected one of {classes}{hint}', self.ann_file, line
-                )
-        return np.array([labels[name] for name in table.classes], dtype=np.int64)
-
-    def _rows_by_image(self, table: PointTable, names: list[str]) -> dict[str, list[int]]:
-        known = set(names)
-        rows: dict[str, list[int]] = {}
-        for index, (name, line) in enumerate(zip(table.images, table.lines, strict=True)):
-            if name not in known:
-                where = (
-                    f'below {self.data_prefix["img"]!r}' if self.images in (None, 'folder') else 'in the list of images'
-                )
-                raise AnnotationError(
-                    f'image {name!r} is not {where} ({len(names)} images){did_you_mean(name, names)}',
-                    self.ann_file,
-                    line,
-                )
-            rows.setdefault(name, []).append(index)
-        return rows
-
     def _onto_image(self, points: np.ndarray, height: int, width: int, name: str, lines: list[int]) -> np.ndarray:
         """Return float32 points inside the image, or raise for one that is not near it."""
         low = np.array([-0.5, -0.5])
@@ -177,7 +115,3 @@ class PointsCSVDataset(CountDataset):
         # the image's area is half open, so the last place inside is the float before its edge
         last = np.nextafter(high.astype(np.float32), np.float32(-1), dtype=np.float32)
         return np.clip(points.astype(np.float32), low.astype(np.float32), last)
-
-    def _warn(self, number: int, what: str) -> None:
-        if number:
-            print_log(f'{self.ann_file}: {number} {what}', logger='current', level=logging.WARNING)

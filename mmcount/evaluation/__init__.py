@@ -1,5 +1,21 @@
 """How good a count is: pure functions in ``functional``, metrics of the runner in ``metrics``."""
 
-from .metrics import CountMetric, GameMetric, MeanBaseline, OneRecordMetric, load_calibration
+from .metrics import (
+    CountMetric,
+    GameMetric,
+    LocalizationMetric,
+    MaskOverlapMetric,
+    MeanBaseline,
+    OneRecordMetric,
+    load_calibration,
+)
 
-__all__ = ['CountMetric', 'GameMetric', 'MeanBaseline', 'OneRecordMetric', 'load_calibration']
+__all__ = [
+    'CountMetric',
+    'GameMetric',
+    'LocalizationMetric',
+    'MaskOverlapMetric',
+    'MeanBaseline',
+    'OneRecordMetric',
+    'load_calibration',
+]

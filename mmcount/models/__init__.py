@@ -7,3 +7,4 @@ from .counters import *  # noqa: F403
 from .data_preprocessors import *  # noqa: F403
 from .heads import *  # noqa: F403
 from .layers import *  # noqa: F403
+from .segmentation import *  # noqa: F403

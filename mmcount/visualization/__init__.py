@@ -2,7 +2,8 @@
 
 from .count_visualizer import CountVisualizer, write_image
 from .panels import PanelStyle, count_panels
-from .plots import plot_counts, plot_curves, read_scalars
+from .plots import plot_counts, plot_curves, plot_errors_by_count, read_scalars
+from .response_maps import response_panels, save_response_maps
 
 __all__ = [
     'CountVisualizer',
@@ -10,6 +11,9 @@ __all__ = [
     'count_panels',
     'plot_counts',
     'plot_curves',
+    'plot_errors_by_count',
     'read_scalars',
+    'response_panels',
+    'save_response_maps',
     'write_image',
 ]

@@ -45,8 +45,8 @@ def resize(image: np.ndarray, scale: float) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=method)
 
 
-def to_display(points: np.ndarray, scale: float) -> np.ndarray:
-    """(N, 2) points in pixel-centre coordinates of an image, in those of the image resized by ``scale``."""
+def to_display(points: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
+    """(N, 2) points in pixel-centre coordinates of an image, in those of the image resized by ``scale`` or (x, y)."""
     return (np.asarray(points, dtype=np.float64).reshape(-1, 2) + 0.5) * scale - 0.5
 
 
@@ -78,6 +78,28 @@ def draw_boxes(
     for (x1, y1, *_), colour, count in zip(boxes, colours, counts, strict=True):
         if count != 1:
             draw_tag(image, f'x{count:.3g}', (round(x1), round(y1)), colour)
+
+
+def draw_masks(image: np.ndarray, masks: np.ndarray, colours: Sequence[Colour], alpha: float = 0.45) -> None:
+    """Tint masks in place and outline them, the first ones on top.
+
+    Args:
+        image: RGB.
+        masks: Of the image, at any resolution.
+        colours: One for each mask.
+        alpha: Share of the colour inside of a mask.
+
+    Shape:
+        image: (H, W, 3) uint8. masks: (N, h, w) bool.
+    """
+    size = image.shape[1], image.shape[0]
+    for mask, colour in zip(masks[::-1], colours[::-1], strict=True):
+        shown = cv2.resize(np.ascontiguousarray(mask, dtype=np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        inside = shown > 0
+        image[inside] = (image[inside] * (1 - alpha) + np.array(colour) * alpha).astype(np.uint8)
+        outlines, _ = cv2.findContours(shown, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        for ink, thickness in ((INK, 2), (colour, 1)):
+            cv2.drawContours(image, outlines, -1, ink, thickness)
 
 
 def draw_tag(image: np.ndarray, text: str, corner: tuple[int, int], colour: Colour, size_px: int = 13) -> None:

@@ -23,6 +23,7 @@ from .drawing import (
     colour_bar,
     display_size,
     draw_boxes,
+    draw_masks,
     draw_points,
     grid,
     header,
@@ -130,10 +131,13 @@ def sample_panels(image: np.ndarray, sample: Any, style: PanelStyle | None = Non
     height, width = image.shape[:2]
     panels = [_Panel([(str(fields.get('img_id', 'image')), INK), (f'{width} x {height} px', GREY)], small)]
     if fields.get('gt_instances') is not None or fields.get('gt_counts') is not None:
-        # A pipeline that loads the annotations after resizing keeps them in pixels of the original image.
+        # A pipeline that loads the annotations after resizing keeps them in pixels of the original image; one that
+        # flips has loaded them before.
         original = fields.get('ori_shape')
-        factor = width / original[1] if original is not None and fields.get('gt_map') is None else 1.0
-        panels.append(_truth(small, fields, style, scale * factor))
+        factors = np.ones(2)
+        if original is not None and fields.get('gt_map') is None and fields.get('flip') is None:
+            factors = np.array([width / original[1], height / original[0]])
+        panels.append(_truth(small, fields, style, scale * factors))
     if fields.get('gt_map') is not None:
         target = to_dict(fields['gt_map'])
         data = to_numpy(target['data'])
@@ -190,7 +194,7 @@ def _number(value: float) -> str:
     return f'{value:.0f}' if float(value).is_integer() else f'{value:.2f}' if abs(value) < 100 else f'{value:.1f}'
 
 
-def _truth(small: np.ndarray, fields: Mapping[str, Any], style: PanelStyle, scale: float) -> _Panel:
+def _truth(small: np.ndarray, fields: Mapping[str, Any], style: PanelStyle, scale: float | np.ndarray) -> _Panel:
     panel = small.copy()
     if fields.get('gt_instances') is not None:
         _draw_instances(panel, fields['gt_instances'], style, scale, 0.0)
@@ -233,19 +237,39 @@ def _extra_lines(fields: Mapping[str, Any], counts: np.ndarray) -> list[tuple[st
     return lines
 
 
-def _draw_instances(panel: np.ndarray, instances: Any, style: PanelStyle, scale: float, score_thr: float) -> int:
-    """Draw the instances that count and return their number."""
+def _draw_instances(
+    panel: np.ndarray, instances: Any, style: PanelStyle, scale: float | np.ndarray, score_thr: float
+) -> int:
+    """Draw the instances that count, scaled by one number or by (x, y), and return their number."""
     fields = to_dict(instances)
     labels, weights = instance_labels(fields), instance_weights(fields, score_thr)
     keep = weights > 0
     colours = [style.colour(label) for label in labels[keep]]
     if not colours or ('points' not in fields and 'bboxes' not in fields):
         return 0
+    if fields.get('masks') is not None and _whole_image(fields['masks'], panel):
+        draw_masks(panel, _mask_array(fields['masks'])[keep], colours)
+        if (weights[keep] == 1).all():  # boxes would only hide the masks, but say how many objects they hold
+            return len(colours)
     boxes = None if fields.get('bboxes') is None else to_numpy(fields['bboxes'])
     if boxes is not None and boxes.shape[-1] >= 4:
-        draw_boxes(panel, boxes[keep, :4] * scale - 0.5, colours, weights[keep], 2 if len(colours) < 100 else 1)
+        factors = np.tile(np.broadcast_to(scale, 2), 2)
+        draw_boxes(panel, boxes[keep, :4] * factors - 0.5, colours, weights[keep], 2 if len(colours) < 100 else 1)
     else:
         # Marks of half the room that each object has never hide the scene.
         room = np.sqrt(panel.shape[0] * panel.shape[1] / len(colours))
         draw_points(panel, to_display(instance_points(fields)[keep], scale), colours, int(np.clip(room / 10, 3, 6)))
     return len(colours)
+
+
+def _mask_array(masks: Any) -> np.ndarray:
+    """(N, h, w) bool of a tensor, of mmdet's bitmaps or of an array."""
+    if hasattr(masks, 'to_ndarray'):
+        masks = masks.to_ndarray()
+    return np.asarray(masks.cpu() if hasattr(masks, 'cpu') else masks) > 0
+
+
+def _whole_image(masks: Any, panel: np.ndarray) -> bool:
+    """Whether masks, though of another resolution, have the proportions of the picture."""
+    height, width = (masks.height, masks.width) if hasattr(masks, 'height') else masks.shape[-2:]
+    return bool(abs(panel.shape[0] * width - panel.shape[1] * height) <= max(height, width, *panel.shape[:2]))

@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,38 @@ def plot_counts(
     axes.set_title(f'{title}\n{summary}' if title else summary, fontsize=11)
     axes.grid(color='0.93')
     axes.legend(loc='upper left', frameon=False)
+    save_figure(figure, path)
+
+
+def plot_errors_by_count(
+    table: Sequence[tuple[float, int, Mapping[str, float]]], path: str | Path, title: str = ''
+) -> None:
+    """RMSE, MAE and bias against the true count, above the number of (image, class) pairs they come from.
+
+    Args:
+        table: As of :func:`mmcount.evaluation.functional.errors_by_count`.
+        path: PNG file.
+        title: Line above the figure.
+
+    Raises:
+        ValueError: The table is empty.
+    """
+    if not table:
+        raise ValueError('a table of at least one true count is needed')
+    counts = [count for count, _, _ in table]
+    figure = Figure(figsize=(6.4, 5.2), dpi=110, layout='constrained')
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.axhline(0, color='0.6', linewidth=1)
+    for name in ('RMSE', 'MAE', 'bias'):
+        values = [errors[name] for _, _, errors in table]
+        upper.plot(counts, values, marker='o', markersize=4, linewidth=1.5, label=name)
+    upper.set(ylabel='objects', title=title)
+    upper.legend(frameon=False)
+    lower.vlines(counts, 0.5, [pairs for _, pairs, _ in table], color='0.5', linewidth=4)
+    # Far most pairs have a count of zero; a straight axis would hide all others.
+    lower.set(xlabel='true count', ylabel='pairs', yscale='log', ylim=(0.5, None))
+    for axes in (upper, lower):
+        axes.grid(color='0.93')
     save_figure(figure, path)
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmcount.datasets import AnnotationError, PointsCSVDataset, points_csv
+from mmcount.datasets import AnnotationError, PointsCSVDataset, table_dataset
 from mmcount.datasets.formats import parse_points_csv
-from mmcount.datasets.formats.points_csv import decode_text
+from mmcount.datasets.formats.tables import decode_text
 
 GOOD = 'image,x,y\na.png,1,2\na.png,3.5,4\nb.png,0,0\n'
 
@@ -163,7 +163,7 @@ def test_missing_files_are_named(folder):
 
 def test_rounding_at_the_border_is_moved_into_the_image(folder, monkeypatch):
     messages = []
-    monkeypatch.setattr(points_csv, 'print_log', lambda message, **kwargs: messages.append(message))
+    monkeypatch.setattr(table_dataset, 'print_log', lambda message, **kwargs: messages.append(message))
     points = read(folder, 'image,x,y\na.png,10,8\na.png,-1,-1\na.png,9.5,0\na.png,5,5\n')[0]['points']
     assert (points >= -0.5).all()
     assert (points < np.array([9.5, 7.5], np.float32)).all()
@@ -196,7 +196,7 @@ def test_a_turned_photo_is_checked_as_it_is_displayed(folder):
 def test_repeated_points_are_kept_and_reported_once(folder, monkeypatch):
     messages = []
     monkeypatch.setattr(
-        points_csv, 'print_log', lambda message, level=logging.INFO, **kwargs: messages.append((level, message))
+        table_dataset, 'print_log', lambda message, level=logging.INFO, **kwargs: messages.append((level, message))
     )
     dataset = read(folder, 'image,x,y\n' + 'a.png,1,1\n' * 3 + 'b.png,1,1\nb.png,2,2\nb.png,2,2\n')
     assert dataset.class_counts().tolist() == [[3], [3], [0]]

@@ -3,6 +3,7 @@ import itertools
 import json
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData, PixelData
 
 from mmcount.evaluation import CountMetric, GameMetric, load_calibration
-from mmcount.evaluation.metrics import base
+from mmcount.evaluation.metrics import base, count_metric
 from mmcount.structures import CountDataSample
 
 TRUE = [2, 10, 20, 5, 0]
@@ -160,6 +161,60 @@ def test_class_rmse_rounds_first():
     assert (metrics['count/mRMSE'], metrics['count/mRMSE-nz'], metrics['count/m-relRMSE']) == (0.0, 0.0, 0.0)
 
 
+def test_class_rmse_of_the_golden_vector_and_its_deviation():
+    true, pred = [[2, 0, 7], [0, 1, 3], [1, 0, 0], [0, 0, 1]], [[1, 0, 5], [0, 2, 3], [1, 1, 0], [0, 0, 0]]
+    samples = [sample(str(index), *pair) for index, pair in enumerate(zip(true, pred, strict=True))]
+    metrics = run(CountMetric(class_rmse=True, resamples=10), samples)
+    expected = {'mRMSE': 0.775047, 'm-relRMSE': 0.467016, 'mRMSE-nz': 0.999367, 'm-relRMSE-nz': 0.564235}
+    assert {name: metrics[f'count/{name}'] for name in expected} == pytest.approx(expected, abs=1e-5)
+    assert 0 < metrics['count/mRMSE_std'] < 1
+    assert run(CountMetric(class_rmse=True, resamples=10), samples[::-1]) == metrics
+
+
+def test_rounding_and_clamping_touch_only_the_numbers_of_whole_counts():
+    samples = [sample('a', [0, 1], [-0.6, 0.5])]
+    plain = run(CountMetric(class_rmse=True, count_values=(0, 1)), samples)
+    clamped = run(CountMetric(class_rmse=True, count_values=(0, 1), rounding='half_away', clamp=True), samples)
+    raw = run(CountMetric(class_rmse=True, count_values=(0, 1), rounding='none'), samples)
+    assert (plain['count/mRMSE'], clamped['count/mRMSE']) == (1.0, 0.0)
+    assert raw['count/mRMSE'] == pytest.approx(0.55)
+    assert (plain['count/bias_count0'], clamped['count/bias_count0']) == (-1.0, 0.0)
+    assert plain['count/MAE'] == clamped['count/MAE'] == raw['count/MAE'] == pytest.approx(1.1)
+
+
+def test_a_class_that_no_image_holds_is_told_once(monkeypatch):
+    told = []
+    monkeypatch.setattr(count_metric, 'print_log', lambda text, **_: told.append(text))
+    metric = CountMetric(class_rmse=True)
+    samples = [sample('a', [1, 0, 0], [3, 1, 0])]
+    for _ in range(2):
+        assert run(metric, samples, classes=('cat', 'dog', 'cow'))['count/mRMSE-nz'] == 2.0
+    assert len(told) == 1
+    assert '2 of 3 classes (dog, cow)' in told[0]
+    run(CountMetric(class_rmse=True), [sample('a', [1, 2], [1, 2])])
+    assert len(told) == 1
+
+
+def test_errors_by_count_value_are_of_pairs_of_image_and_class(tmp_path):
+    """Pairs (true, pred): (0, 0), (0, 2), (3, 1), (3, 4), (9, 5)."""
+    files = [str(tmp_path / 'new' / 'counts.csv'), str(tmp_path / 'new' / 'counts.png')]
+    samples = [sample('a', [0, 3], [0, 1]), sample('b', [0, 3], [2, 4.4]), sample('c', [9, 9], [5, 5])]
+    metrics = run(CountMetric(count_values=range(4), count_values_file=files), samples)
+    assert metrics['count/pairs_count0'] == metrics['count/pairs_count3'] == 2
+    assert metrics['count/RMSE_count0'] == pytest.approx(math.sqrt(2))
+    assert (metrics['count/MAE_count3'], metrics['count/bias_count3']) == (1.5, -0.5)
+    assert not any('count1' in key or 'count9' in key for key in metrics)
+    with open(files[0], newline='') as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row['gt'], row['pairs'], row['MAE'], row['bias']) for row in rows] == [
+        ('0', '2', '1', '1'),
+        ('3', '2', '1.5', '-0.5'),
+        ('9', '2', '4', '-4'),
+    ]
+    assert cv2.imread(files[1]) is not None
+    assert len(list((tmp_path / 'new').iterdir())) == 2
+
+
 def test_coverage_counts_intervals_that_hold_the_truth():
     metrics = run(CountMetric(), five(pred_interval=torch.tensor([[0.0, 5.0]])))
     assert (metrics['count/coverage'], metrics['count/interval_width']) == (0.6, 5.0)
@@ -278,5 +333,11 @@ def test_options_out_of_range_are_refused_before_training():
         CountMetric(count_ranges=(10, 0))
     with pytest.raises(ValueError, match="calibration must be 'line' or 'scale'"):
         CountMetric(calibration='cubic')
+    with pytest.raises(ValueError, match='rounding must be one of'):
+        CountMetric(rounding='up')
+    with pytest.raises(ValueError, match=r'errors\.txt: errors by count are written'):
+        CountMetric(count_values_file='errors.txt')
+    with pytest.raises(ValueError, match='at least 2 together with class_rmse'):
+        CountMetric(resamples=10)
     with pytest.raises(ValueError, match='levels'):
         GameMetric(levels=())

@@ -8,11 +8,11 @@ from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from mmcount.evaluation.functional import (
     count_errors,
+    errors_by_count,
     errors_by_range,
     fit_line_calibration,
     fit_scale_calibration,
     interval_coverage,
-    mean_class_rmse,
     nae,
 )
 
@@ -106,28 +106,30 @@ def test_no_image_and_other_shapes_are_refused():
         count_errors([1], [1, 2])
 
 
-@pytest.mark.parametrize('relative', [False, True])
-@pytest.mark.parametrize('nonzero', [False, True])
-def test_class_rmse_agrees_with_a_plain_loop(relative, nonzero):
-    rng = np.random.default_rng(0)
-    true = rng.integers(0, 3, (20, 4)).astype(float)
-    true[:, 3] = 0  # a class that no image holds
-    pred = true + rng.normal(0, 1, true.shape)
-    values = []
-    for column in range(4):
-        terms = [
-            (round(p) - t) ** 2 / ((t + 1) if relative else 1)
-            for p, t in zip(pred[:, column], true[:, column], strict=True)
-            if not (nonzero and t == 0)
-        ]
-        if terms:
-            values.append(math.sqrt(sum(terms) / len(terms)))
-    assert len(values) == (3 if nonzero else 4)
-    assert mean_class_rmse(pred, true, relative, nonzero) == pytest.approx(sum(values) / len(values), abs=1e-9)
+@LAWS
+@given(st.lists(st.tuples(COUNT, st.integers(0, 5)), min_size=1, max_size=30))
+def test_errors_by_count_agree_with_a_plain_loop_and_partition_the_pairs(pairs):
+    pred, true = split(pairs)
+    table = errors_by_count(pred, true)
+    assert [count for count, _, _ in table] == sorted({t for _, t in pairs})
+    for count, number, errors in table:
+        terms = [p - t for p, t in pairs if t == count]
+        assert number == len(terms)
+        assert errors['RMSE'] == pytest.approx(math.sqrt(sum(e * e for e in terms) / len(terms)), rel=1e-9, abs=1e-9)
+        assert errors['bias'] == pytest.approx(sum(terms) / len(terms), rel=1e-9, abs=1e-9)
 
 
-def test_class_rmse_without_any_object_has_no_nonzero_form():
-    assert math.isnan(mean_class_rmse([[1.0, 2.0]], [[0, 0]], nonzero=True))
+def test_errors_by_count_pool_the_classes():
+    pred, true = np.array([[0.0, 3.0], [2.0, 4.0]]), np.array([[0, 2], [2, 2]])
+    flat = errors_by_count(pred.reshape(-1), true.reshape(-1))
+    assert str(errors_by_count(pred, true)) == str(flat)  # as text, since the NAE of images without objects is NaN
+    ((_, _, zero), (_, pairs, two)) = errors_by_count(pred, true)
+    assert (zero['MAE'], pairs, two['MAE'], two['RMSE']) == (0.0, 3, 1.0, math.sqrt(5 / 3))
+
+
+def test_errors_by_count_of_nothing_are_refused():
+    with pytest.raises(ValueError, match='at least one count'):
+        errors_by_count([], [])
 
 
 def test_bounds_are_inside_the_interval():

@@ -58,6 +58,20 @@ def test_game_agrees_with_a_plain_loop_where_cells_fit():
     assert game(density, points, 2) == pytest.approx(expected, abs=1e-9)
 
 
+def test_the_map_of_a_stride_of_32_is_split_by_area_into_64_regions():
+    """14 x 14 cells of 32 px and 8 x 8 regions of 56 px: cells 1, 3, 5 ... lie across borders."""
+    density = np.random.default_rng(0).random((14, 14))
+    pixels = np.kron(density, np.ones((32, 32))) / 32**2
+    expected = pixels.reshape(8, 56, 8, 56).sum(axis=(1, 3))
+    np.testing.assert_allclose(region_density(density, 3, (448, 448)), expected, atol=1e-9)
+    # The first region holds cell 0 and three quarters of cell 1 along each axis.
+    first = density[0, 0] + 0.75 * (density[0, 1] + density[1, 0]) + 0.75**2 * density[1, 1]
+    assert expected[0, 0] == pytest.approx(first)
+    points = np.random.default_rng(1).uniform(0, 447, (30, 2))
+    counted = np.histogram2d(points[:, 1] + 0.5, points[:, 0] + 0.5, bins=8, range=[[0, 448]] * 2)[0]
+    assert game(density, points, 3, (448, 448)) == pytest.approx(np.abs(expected - counted).sum())
+
+
 def test_mass_outside_of_the_image_belongs_to_the_nearest_region():
     # A map of 4 x 4 cells of one pixel around an image of 2 x 2.
     density = np.zeros((4, 4))

@@ -64,6 +64,34 @@ def test_positive_images_only_leaves_empty_images_out():
     assert run(GameMetric(levels=(0,), images='positive'), samples)['count/GAME0'] == 2.0
 
 
+@pytest.mark.parametrize('images', ['all', 'positive'])
+def test_every_class_has_the_mean_of_the_function_over_its_images(images):
+    samples = random_samples(7, classes=3)
+    metric = GameMetric(images=images, classwise=True)
+    metric.dataset_meta = {'classes': ('cat', 'dog', 'cow')}
+    metrics = run(metric, samples)
+    for label, name in enumerate(metric.classes):
+        values = {level: [] for level in range(4)}
+        for one in samples:
+            points = one.gt_instances.points[one.gt_instances.labels == label]
+            if images == 'all' or len(points):
+                for level, found in values.items():
+                    found.append(game(one.pred_density.data[label], points, level, (20, 30)))
+        assert images == 'all' or 0 < len(values[0]) < 7
+        means = [metrics[f'count/GAME{level}_{name}'] for level in range(4)]
+        assert means == pytest.approx([np.mean(found) for found in values.values()], abs=1e-9)
+        assert means == sorted(means)
+    for level in range(4):
+        classes = [metrics[f'count/GAME{level}_{name}'] for name in metric.classes]
+        assert metrics[f'count/mGAME{level}'] == pytest.approx(np.mean(classes))
+
+
+def test_a_class_that_no_image_holds_has_no_positive_images():
+    density = np.full((2, 2, 2), 0.25)
+    metrics = run(GameMetric(levels=(0,), images='positive', classwise=True), [sample('a', [[0, 0]], density)])
+    assert metrics == {'count/GAME0': 1.0, 'count/mGAME0': 0.0, 'count/GAME0_0': 0.0}
+
+
 def test_points_serve_where_there_is_no_density():
     pred = InstanceData(points=torch.tensor([[29.0, 19.0], [0.0, 0.0]]), scores=torch.tensor([0.9, 0.1]))
     pred.labels = torch.zeros(2).long()

@@ -55,6 +55,27 @@ def test_counts_of_classes_are_added_up_for_each_image(tmp_path):
     assert tool.read_counts(path, 'cat')[2].tolist() == [[1.0, 2.0], [0.0, 1.0]]
 
 
+def test_errors_by_count_are_drawn_from_the_pairs_of_the_file(tmp_path, capsys, monkeypatch):
+    path, out = tmp_path / 'counts.csv', tmp_path / 'by_count.png'
+    path.write_text('img_id,class,gt,pred,lo,hi\na,cat,1,1.5,1,2\na,dog,2,2.5,,\nb,cat,0,-0.6,,\nb,dog,1,0,,\n')
+    tool = load('plot_counts')
+    pred, true, interval = tool.read_counts(path, add_up=False)
+    assert (pred.tolist(), true.tolist()) == ([1.5, 2.5, -0.6, 0.0], [1.0, 2.0, 0.0, 1.0])
+    assert interval[0].tolist() == [1.0, 2.0]
+    tables = []
+    monkeypatch.setattr(tool, 'plot_errors_by_count', lambda table, *_: tables.append(table))
+    for options in ([], ['--rounding', 'half_away', '--clamp'], ['--class', 'dog']):
+        monkeypatch.setattr(sys, 'argv', ['plot_counts', str(path), str(out), '--by-count', *options])
+        tool.main()
+        assert str(out) in capsys.readouterr().out
+    biases = [[errors['bias'] for _, _, errors in table] for table in tables]
+    assert biases == [[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 0.0]]
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, 'argv', ['plot_counts', str(path), str(out), '--by-count'])
+    load('plot_counts').main()
+    assert out.stat().st_size > 1000
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [

@@ -113,3 +113,21 @@ def test_what_a_network_gets_is_image_points_and_target(image):
     sample.gt_map = PixelData(data=torch.ones(1, 4, 6))
     sample.set_metainfo({'halo': 8})
     assert panels_in(sample_panels(image, sample)) == 3
+
+
+@pytest.mark.parametrize('kind', ['points', 'bboxes'])
+def test_objects_in_pixels_of_the_original_are_shown_where_the_resized_image_has_them(kind):
+    """A photo of 200 x 50 px (width x height) that was resized to 400 x 400."""
+
+    def panel(scale, ori_shape, **meta):
+        sample = CountDataSample(metainfo={'img_id': 'a', 'ori_shape': ori_shape, **meta})
+        corners = torch.tensor([[80.0, 30.0, 100.0, 40.0], [4.0, 6.0, 40.0, 8.0]]) * torch.tensor(scale * 2)
+        places = corners if kind == 'bboxes' else corners[:, :2] - 0.5
+        sample.gt_instances = InstanceData(labels=torch.zeros(2, dtype=torch.int64), **{kind: places})
+        return sample_panels(np.full((400, 400, 3), 127, np.uint8), sample)
+
+    expected = panel((2.0, 8.0), (400, 400))
+    np.testing.assert_array_equal(panel((1.0, 1.0), (50, 200)), expected)
+    # a training pipeline has moved them already
+    np.testing.assert_array_equal(panel((2.0, 8.0), (50, 200), flip=False), expected)
+    assert (panel((1.0, 1.0), (400, 400)) != expected).any()

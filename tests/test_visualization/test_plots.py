@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmcount.visualization import plot_counts, plot_curves, read_scalars
+from mmcount.evaluation.functional import errors_by_count
+from mmcount.visualization import plot_counts, plot_curves, plot_errors_by_count, read_scalars
 
 
 def test_a_dot_for_every_image_is_drawn(tmp_path):
@@ -27,6 +28,20 @@ def test_no_image_is_refused_and_no_file_is_left(tmp_path):
 def test_images_without_objects_can_be_drawn(tmp_path):
     plot_counts([0.0, 0.0], [0, 0], tmp_path / 'zero.png')
     assert cv2.imread(str(tmp_path / 'zero.png')) is not None
+
+
+def test_errors_of_every_true_count_are_drawn(tmp_path):
+    short, long = tmp_path / 'short.png', tmp_path / 'long.png'
+    plot_errors_by_count(errors_by_count([0.0], [0]), short)
+    plot_errors_by_count(errors_by_count(np.arange(60) * 0.5, np.arange(60)), long, title='test')
+    orange = []
+    for path in (short, long):
+        image = cv2.imread(str(path)).astype(int)
+        orange.append((image[..., 2] - image[..., 0] > 120).sum())
+    assert orange[1] > 3 * orange[0] > 0
+    with pytest.raises(ValueError, match='at least one true count'):
+        plot_errors_by_count([], tmp_path / 'no.png')
+    assert not (tmp_path / 'no.png').exists()
 
 
 def test_validations_lie_at_the_iteration_before_them(tmp_path):

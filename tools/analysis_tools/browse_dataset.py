@@ -4,6 +4,7 @@ Usage: ``python tools/analysis_tools/browse_dataset.py CONFIG [--phase val] [--n
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,17 @@ def to_image(inputs: Any) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(np.clip(array, 0, 255).astype(np.uint8)), cv2.COLOR_BGR2RGB)
 
 
-def describe(sample: CountDataSample) -> str:
-    """One line about a sample."""
-    counts = [f'{value:g}' for value in sample.gt_counts.tolist()] if 'gt_counts' in sample else ['unknown']
-    words = [f'counts {", ".join(counts)}']
+def describe(sample: CountDataSample, classes: Sequence[str] = (), count_limit: int | None = None) -> str:
+    """One line about a sample; of many classes, those that it shows. ``5+`` stands for "5 or more"."""
+    counts = []
+    for label, value in enumerate(sample.gt_counts.tolist() if 'gt_counts' in sample else ()):
+        number = f'{value:g}+' if count_limit is not None and value > count_limit else f'{value:g}'
+        if len(classes) < 2:
+            counts.append(number)
+        elif value:
+            counts.append(f'{classes[label]} {number}')
+    unknown = 'unknown' if 'gt_counts' not in sample else 'none'
+    words = [f'counts {", ".join(counts) or unknown}']
     if 'gt_map' in sample:
         data = sample.gt_map.data
         words.append(f'map {tuple(data.shape)} sum {float(data.sum()):.4g} max {float(data.max()):.4g}')
@@ -65,7 +73,8 @@ def main() -> None:
         sample = item['data_samples']
         path = args.output_dir / f'{args.phase}_{index:04d}_{file_stem(str(sample.get("img_id", index)))}.png'
         write_image(str(path), sample_panels(to_image(item['inputs']), sample, style))
-        print(f'{path}  {describe(sample)}')
+        limit = getattr(dataset, 'count_limit', None)
+        print(f'{path}  {describe(sample, metainfo.get("classes", ()), limit)}')
 
 
 if __name__ == '__main__':

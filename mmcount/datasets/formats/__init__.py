@@ -1,18 +1,29 @@
-"""One parser per annotation format: NumPy and Pillow only, no deep learning framework."""
+"""One parser per annotation format: NumPy, Pillow and pycocotools only, no deep learning framework."""
 
+from .coco_masks import bitmap, encode_mask
+from .counts_csv import CountTable, parse_counts_csv
 from .dots import colour_points, dot_mask, mask_points, read_dot_image
+from .heads import Heads
 from .images import IMG_EXTENSIONS, image_size, list_images
-from .points_csv import PointTable, parse_image_list, parse_points_csv
+from .mat import read_mat
+from .points_csv import PointTable, parse_points_csv
+from .tables import parse_image_list
 
 __all__ = [
     'IMG_EXTENSIONS',
+    'CountTable',
+    'Heads',
     'PointTable',
+    'bitmap',
     'colour_points',
     'dot_mask',
+    'encode_mask',
     'image_size',
     'list_images',
     'mask_points',
+    'parse_counts_csv',
     'parse_image_list',
     'parse_points_csv',
     'read_dot_image',
+    'read_mat',
 ]

@@ -50,8 +50,10 @@ class MNISTLego(CountDataset):
         target: Which level fills points, bboxes, labels, counts and masks: ``'objects'``, ``'parts'`` (classes are
             the ten digits) or ``'groups'`` (boxes with counts).
         with_mask: Also give ``masks``, one (H, W) array of 0 and 1 per box. They are amodal, so they may overlap.
+        keep_scenes: Keep every scene in memory once it is made (about 25 kB each at 128 x 128): training for several
+            epochs then makes it only once per process.
         metainfo: Other names or colours for the classes; the number of names must fit.
-        **kwargs: As :class:`CountDataset`.
+        **kwargs: As :class:`CountDataset`. With ``count_limit`` none of the three levels is given either.
 
     Raises:
         ValueError: An argument is out of range, or ``metainfo`` names another number of classes.
@@ -74,6 +76,7 @@ class MNISTLego(CountDataset):
         seed: int = 0,
         target: str = 'objects',
         with_mask: bool = False,
+        keep_scenes: bool = False,
         metainfo: Mapping | None = None,
         **kwargs: Any,
     ) -> None:
@@ -88,6 +91,7 @@ class MNISTLego(CountDataset):
         self.options = SceneOptions(**(scene or {}))
         self.num_samples, self.seed, self.digits = num_samples, seed, str(digits)
         self.target, self.with_mask = target, with_mask
+        self._scenes: dict[int, Scene] | None = {} if keep_scenes else None
         self._count_rows: dict[int, np.ndarray] = {}
         names = tuple('0123456789') if target == 'parts' else self.options.class_names
         metainfo = {'classes': names, **(metainfo or {})}
@@ -120,8 +124,13 @@ class MNISTLego(CountDataset):
             index: Scene number.
             paint: Without it only the annotation is made.
         """
+        if self._scenes is not None and index in self._scenes:
+            return self._scenes[index]
         rng = np.random.default_rng([self.seed, SPLITS.index(self.subset or 'train'), index])
-        return make_scene(self.options, self.digit_parts, rng, paint)
+        scene = make_scene(self.options, self.digit_parts, rng, paint)
+        if self._scenes is not None and paint:
+            self._scenes[index] = scene
+        return scene
 
     def _levels(self, scene: Scene) -> dict[str, dict]:
         levels = {
@@ -145,8 +154,6 @@ class MNISTLego(CountDataset):
         info = super().get_data_info(idx)
         scene_index = info['scene_index']
         scene = self.make_scene(scene_index)
-        levels = self._levels(scene)
-        chosen = levels[self.target]
         assert scene.image is not None
         info.update(
             img=np.repeat(scene.image[:, :, None], 3, axis=2),
@@ -154,6 +161,12 @@ class MNISTLego(CountDataset):
             height=scene.canvas[0],
             width=scene.canvas[1],
             num_classes=self.num_classes,
+        )
+        if self.count_limit is not None:
+            return self._limited({**info, 'image_counts': self._target_counts(scene)})
+        levels = self._levels(scene)
+        chosen = levels[self.target]
+        info.update(
             points=chosen['points'].copy(),
             bboxes=chosen['bboxes'].copy(),
             labels=chosen['labels'].copy(),
@@ -166,12 +179,14 @@ class MNISTLego(CountDataset):
         return info
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the labels of a scene without painting it."""
+        """Return the labels of a scene without painting it; under a limit, each class that it shows once."""
         scene = self.make_scene(super().get_data_info(idx)['scene_index'], paint=False)
+        if self.count_limit is not None:
+            return np.flatnonzero(self._target_counts(scene)).tolist()
         return self._levels(scene)[self.target]['labels'].tolist()
 
     def class_counts(self) -> np.ndarray:
-        """Count the objects of each class in every scene; made without painting, and remembered.
+        """Count the objects of each class in every scene, up to the limit; made without painting, and remembered.
 
         Returns:
             Shape (num_samples, C), int64.
@@ -182,4 +197,4 @@ class MNISTLego(CountDataset):
             if index not in self._count_rows:
                 self._count_rows[index] = self._target_counts(self.make_scene(index, paint=False))
             rows[position] = self._count_rows[index]
-        return rows
+        return rows if self.count_limit is None else np.minimum(rows, self.count_limit + 1)

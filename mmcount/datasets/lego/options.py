@@ -25,6 +25,7 @@ class SceneOptions:
         classes: Ids that may appear (of the 100 classes, or digits); None for all. Labels are positions in this list.
         merge_classes: Give all objects label 0; the class is called ``digit`` or ``object``.
         class_mode: ``'one'`` class per scene or ``'mixed'``.
+        classes_per_scene: Inclusive range of the number of classes that a mixed scene draws from; None for all.
         num_objects: Wanted number of objects, exactly or as an inclusive range.
         num_objects_choices: Explicit wanted numbers, drawn with equal chance; replaces ``num_objects``.
         empty_prob: Chance that a scene holds background only, on top of wanted numbers that are zero.
@@ -58,6 +59,7 @@ class SceneOptions:
     classes: Sequence[int] | None = None
     merge_classes: bool = False
     class_mode: str = 'one'
+    classes_per_scene: tuple[int, int] | None = None
     num_objects: int | tuple[int, int] = (1, 4)
     num_objects_choices: Sequence[int] | None = None
     empty_prob: float = 0.0
@@ -124,6 +126,16 @@ class SceneOptions:
             len(self.num_objects_choices) == 0 or min(self.num_objects_choices) < 0
         ):
             raise ValueError(f'num_objects_choices must be one or more numbers >= 0, got {self.num_objects_choices}')
+        if self.classes_per_scene is not None:
+            if self.class_mode != 'mixed':
+                raise ValueError(f"classes_per_scene needs class_mode='mixed', got {self.class_mode!r}")
+            if len(self.classes_per_scene) != 2 or not (
+                1 <= self.classes_per_scene[0] <= self.classes_per_scene[1] <= len(self.lego_classes)
+            ):
+                raise ValueError(
+                    f'classes_per_scene must be a rising range in 1..{len(self.lego_classes)}, '
+                    f'got {self.classes_per_scene}'
+                )
         if self.center_jitter is not None and self.center_jitter < 0:
             raise ValueError(f'center_jitter must be None or >= 0 pixels, got {self.center_jitter}')
 

@@ -145,6 +145,15 @@ def _draw_number(options: SceneOptions, rng: np.random.Generator) -> int:
     return 0 if empty else number
 
 
+def _draw_palette(options: SceneOptions, rng: np.random.Generator) -> list[int]:
+    """The classes of a mixed scene."""
+    total = len(options.lego_classes)
+    if options.classes_per_scene is None:
+        return list(range(total))
+    low, high = options.classes_per_scene
+    return rng.permutation(total)[: int(rng.integers(low, high + 1))].tolist()
+
+
 def _place_objects(
     options: SceneOptions, parts: DigitParts, rng: np.random.Generator, number: int
 ) -> tuple[np.ndarray, list[int], list[LegoObject]]:
@@ -153,12 +162,13 @@ def _place_objects(
     items: list[LegoObject] = []
     classes: list[int] = []
     chosen = int(rng.integers(len(kinds)))
+    palette = _draw_palette(options, rng)
     left = number
     while left > 0:
         # A stack of one is an object on its own.
         stacked = rng.random() < options.stack_prob
         size = min(left, int(rng.integers(options.stack_size[0], options.stack_size[1] + 1)) if stacked else 1)
-        label = chosen if options.class_mode == 'one' else int(rng.integers(len(kinds)))
+        label = chosen if options.class_mode == 'one' else palette[int(rng.integers(len(palette)))]
         angle = 2 * math.pi * rng.random()
         first = len(items)
         for _ in range(size):

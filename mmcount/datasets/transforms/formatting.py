@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, to_tensor
 from mmdet.structures.bbox import BaseBoxes
+from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
@@ -42,6 +43,11 @@ class GenerateTarget(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add ``gt_map`` to ``results``."""
+        if results.get('gt_bboxes') is None:
+            raise ValueError(
+                f"{image_name(results)} has no 'gt_bboxes' to encode; load them, e.g. with LoadCountAnnotations("
+                "geometry='points')"
+            )
         num_classes = results.get('num_classes', self.codec.num_classes)
         if num_classes != self.codec.num_classes:
             raise ValueError(
@@ -74,15 +80,18 @@ class PackCountInputs(BaseTransform):
 
     ``gt_instances`` gets ``labels``, ``counts`` (N,) int64 and ``points`` (N, 2), or, where the geometry is boxes,
     ``bboxes`` (N, 4) instead of points, and ``masks`` where there are any; ignored instances go to
-    ``ignored_instances``. Everything is a plain tensor. Without annotations (inference) only the image and the meta
-    information are packed.
+    ``ignored_instances``. Everything is a plain tensor. Counts without geometry
+    (``LoadCountAnnotations(geometry='none')``) are packed with ``image_counts='annotations'``. ``gt_void_mask`` is
+    packed as it is, (H, W) bool. Mask proposals become ``proposals`` (``masks``, ``scores``), at the resolution of the
+    image file. Without annotations (inference) only the image and the meta information are packed.
 
     Args:
         meta_keys: Keys of the results that become meta information, where they are present.
         image_counts: Where ``gt_counts`` comes from. 'recompute' (training) drops the instances outside of the image
             and sums up what is left. 'annotations' (validation and test) takes the annotated counts of the whole
             image and keeps every instance, in the coordinates in which it was loaded: there the annotations are
-            loaded after the image was resized, and an annotator's slip over the border is still an object.
+            loaded after the image was resized, and an annotator's slip over the border is still an object. It is
+            right in training too, as long as no transform cuts a part of the image away.
 
     Raises:
         ValueError: The number of classes, or the annotated counts that are asked for, are not known.
@@ -119,6 +128,12 @@ class PackCountInputs(BaseTransform):
         sample = CountDataSample()
         if results.get('gt_bboxes') is not None:
             self._pack_instances(results, sample)
+        elif results.get('raw_counts') is not None:
+            self._pack_counts(results, sample)
+        if results.get('gt_void_mask') is not None:
+            sample.set_field(torch.from_numpy(np.ascontiguousarray(results['gt_void_mask'])), 'gt_void_mask')
+        if results.get('proposal_masks') is not None:
+            sample.proposals = _proposals(results)
         if results.get('gt_map') is not None:
             sample.gt_map = PixelData(data=to_tensor(results['gt_map']))
         sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
@@ -135,6 +150,14 @@ class PackCountInputs(BaseTransform):
         sample.gt_instances = instances[np.flatnonzero(keep & ~ignored)]
         sample.ignored_instances = instances[np.flatnonzero(keep & ignored)]
         sample.gt_counts = self._image_counts(results, sample.gt_instances)
+
+    def _pack_counts(self, results: dict, sample: CountDataSample) -> None:
+        if self.image_counts == 'recompute':
+            raise ValueError(
+                f'{image_name(results)} has counts of the whole image and no objects to recompute them from; set '
+                "image_counts='annotations' of PackCountInputs, and use no transform that cuts a part of the image away"
+            )
+        sample.gt_counts = torch.as_tensor(results['raw_counts'], dtype=torch.float32)
 
     def _image_counts(self, results: dict, instances: InstanceData) -> Tensor:
         if self.image_counts == 'annotations':
@@ -179,6 +202,13 @@ def _instances(boxes: BaseBoxes, results: dict) -> InstanceData:
     if results.get('gt_masks') is not None:
         instances.masks = results['gt_masks']
     return instances
+
+
+def _proposals(results: dict) -> InstanceData:
+    """Mask proposals at the resolution of the image file."""
+    masks = results['proposal_masks']
+    bitmaps = BitmapMasks(masks.astype(np.uint8), *masks.shape[1:])
+    return InstanceData(masks=bitmaps, scores=torch.from_numpy(np.asarray(results['proposal_scores'], np.float32)))
 
 
 def _visible(boxes: BaseBoxes, img_shape: tuple[int, int]) -> np.ndarray:

@@ -18,6 +18,9 @@ from PIL import Image, UnidentifiedImageError
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountedBoxes, PointBoxes
 
+from ..formats.coco_masks import bitmap
+from ..lower_counts import check_image_counts
+
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
@@ -159,9 +162,9 @@ class LoadCountAnnotations(BaseTransform):
     """Turn the annotations of a counting data set into what mmdet's transforms carry.
 
     Required keys: ``points`` or ``bboxes``, ``labels``; optional ``counts``, ``masks``, ``ignore_flags``,
-    ``num_classes``. Added keys: ``gt_bboxes`` (the geometry), ``gt_bboxes_labels`` (N,) int64, ``gt_ignore_flags``
-    (N,) bool, ``raw_counts`` (C,) float32: objects of each class as annotated, ignored ones left out; ``num_classes``;
-    with ``with_mask`` also ``gt_masks``.
+    ``image_counts``, ``num_classes``. Added keys: ``gt_bboxes`` (the geometry), ``gt_bboxes_labels`` (N,) int64,
+    ``gt_ignore_flags`` (N,) bool, ``raw_counts`` (C,) float32: objects of each class as annotated, which are
+    ``image_counts`` or else the objects that are not ignored; ``num_classes``; with ``with_mask`` also ``gt_masks``.
 
     ==================  ====================  =================================================================
     geometry            ``gt_bboxes``         a count of n
@@ -169,11 +172,16 @@ class LoadCountAnnotations(BaseTransform):
     'points'            ``PointBoxes``        repeats the point n times
     'bboxes'            ``HorizontalBoxes``   is left out: each box is one object to a detector
     'counted_bboxes'    ``CountedBoxes``      travels with its box
+    'none'              absent                is all there is: only ``raw_counts`` and ``num_classes`` are added
     ==================  ====================  =================================================================
 
+    With geometry 'none' the counts are those of the whole image: no transform may cut a part away.
+
     Args:
-        geometry: 'points', 'bboxes' or 'counted_bboxes'.
-        with_mask: Whether to load the masks.
+        geometry: 'points', 'bboxes', 'counted_bboxes' or 'none'.
+        with_mask: Whether to load the masks. Each is an (H, W) array of 0 and 1, or a COCO segmentation (polygons or
+            run lengths), which is drawn here. ``void_mask`` of the data set, pixels that nobody judges, becomes
+            ``gt_void_mask`` (H, W) bool; like the loaded coordinates it fits the image before any resizing.
         num_classes: C, where the data set does not say it (``num_classes`` in its ``data_info``).
 
     Raises:
@@ -181,11 +189,13 @@ class LoadCountAnnotations(BaseTransform):
             message names the image and the first bad object.
     """
 
-    GEOMETRIES = ('points', 'bboxes', 'counted_bboxes')
+    GEOMETRIES = ('points', 'bboxes', 'counted_bboxes', 'none')
 
     def __init__(self, geometry: str = 'points', with_mask: bool = False, num_classes: int | None = None) -> None:
         if geometry not in self.GEOMETRIES:
             raise ValueError(f'geometry must be one of {self.GEOMETRIES}, got {geometry!r}')
+        if geometry == 'none' and with_mask:
+            raise ValueError("with_mask=True needs the objects that the masks belong to: geometry='none' loads none")
         self.geometry = geometry
         self.with_mask = with_mask
         self.num_classes = num_classes
@@ -199,27 +209,43 @@ class LoadCountAnnotations(BaseTransform):
                 f"number of classes unknown for {name}: the data set gives no 'num_classes', so set num_classes of "
                 'LoadCountAnnotations'
             )
+        results['num_classes'] = int(num_classes)
+        if results.get('image_counts') is not None:
+            results['raw_counts'] = check_image_counts(results['image_counts'], num_classes, name)
+        if self.geometry == 'none':
+            if results.get('image_counts') is None:
+                results['raw_counts'] = self._counted(results, num_classes, name)
+            return results
         key = 'points' if self.geometry == 'points' else 'bboxes'
         if results.get(key) is None:
-            raise ValueError(f"geometry={self.geometry!r} needs '{key}', which {name} does not have")
+            hint = (
+                f"; the data set knows only counts of the whole image: use geometry='none' or give it '{key}'"
+                if results.get('image_counts') is not None
+                else ''
+            )
+            raise ValueError(f"geometry={self.geometry!r} needs '{key}', which {name} does not have{hint}")
         coords = _finite(results[key], 2 if key == 'points' else 4, key, name)
-        labels = _labels(results.get('labels'), len(coords), num_classes, name)
-        counts = _counts(results.get('counts'), len(coords), name)
-        ignored = np.asarray(results.get('ignore_flags', np.zeros(len(coords)))).astype(bool)
-        _same_length(ignored, len(coords), 'ignore_flags', name)
-
-        kept = ~ignored
-        results['raw_counts'] = np.bincount(labels[kept], weights=counts[kept], minlength=num_classes).astype(
-            np.float32
-        )
-        results['num_classes'] = int(num_classes)
+        labels, counts, ignored = _objects(results, len(coords), num_classes, name)
+        if results.get('image_counts') is None:
+            results['raw_counts'] = _sum_by_class(labels, counts, ignored, num_classes)
         repeats = np.repeat(np.arange(len(coords)), counts if self.geometry == 'points' else 1)
         results['gt_bboxes'] = self._boxes(coords[repeats], counts)
         results['gt_bboxes_labels'] = labels[repeats]
         results['gt_ignore_flags'] = ignored[repeats]
         if self.with_mask:
             results['gt_masks'] = self._masks(results, len(coords), name)[repeats]
+            if results.get('void_mask') is not None:
+                shape = _mask_shape(results)
+                results['gt_void_mask'] = bitmap(results['void_mask'], shape, f'void_mask of {name}').astype(bool)
         return results
+
+    @staticmethod
+    def _counted(results: dict, num_classes: int, name: str) -> np.ndarray:
+        """Counts of the objects, where the data set gives no ``image_counts``."""
+        if results.get('labels') is None:
+            raise ValueError(f"{name} has neither 'image_counts' nor the 'labels' of objects to count")
+        num = np.asarray(results['labels']).size
+        return _sum_by_class(*_objects(results, num, num_classes, name), num_classes)
 
     def _boxes(self, coords: np.ndarray, counts: np.ndarray) -> BaseBoxes:
         tensor = torch.from_numpy(coords)
@@ -236,14 +262,13 @@ class LoadCountAnnotations(BaseTransform):
             raise ValueError(f"with_mask=True needs 'masks', which {name} does not have")
         _same_length(masks, num, 'masks', name)
         shape = _mask_shape(results)
+        drawn = []
         for index, mask in enumerate(masks):
-            if shape is None:
-                shape = mask.shape
-            if tuple(mask.shape) != tuple(shape):
-                raise ValueError(f'mask {index} of {name} has shape {mask.shape}, expected {tuple(shape)}')
+            drawn.append(bitmap(mask, shape, f'mask {index} of {name}'))
+            shape = drawn[0].shape if shape is None else shape
         if shape is None:
             raise ValueError(f'the size of {name} is unknown: load the image before its masks')
-        return BitmapMasks([np.asarray(mask, dtype=np.uint8) for mask in masks], *shape)
+        return BitmapMasks(drawn, *shape)
 
     def __repr__(self) -> str:
         return (
@@ -266,6 +291,20 @@ def _mask_shape(results: dict) -> tuple[int, int] | None:
     if 'height' in results and 'width' in results:
         return results['height'], results['width']
     return None
+
+
+def _objects(results: dict, num: int, num_classes: int, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels (N,) int64, counts (N,) int64 and ignore flags (N,) bool of ``num`` objects, checked."""
+    labels = _labels(results.get('labels'), num, num_classes, name)
+    counts = _counts(results.get('counts'), num, name)
+    ignored = np.asarray(results.get('ignore_flags', np.zeros(num))).astype(bool)
+    _same_length(ignored, num, 'ignore_flags', name)
+    return labels, counts, ignored
+
+
+def _sum_by_class(labels: np.ndarray, counts: np.ndarray, ignored: np.ndarray, num_classes: int) -> np.ndarray:
+    kept = ~ignored
+    return np.bincount(labels[kept], weights=counts[kept], minlength=num_classes).astype(np.float32)
 
 
 def _same_length(values: Any, num: int, key: str, name: str) -> None:

@@ -4,5 +4,12 @@ from .count_calibration_hook import CountCalibrationHook
 from .count_visualization_hook import CountVisualizationHook
 from .data_init_hook import DataInitHook
 from .random_state_hook import RandomStateHook
+from .training_stage_hook import TrainingStageHook
 
-__all__ = ['CountCalibrationHook', 'CountVisualizationHook', 'DataInitHook', 'RandomStateHook']
+__all__ = [
+    'CountCalibrationHook',
+    'CountVisualizationHook',
+    'DataInitHook',
+    'RandomStateHook',
+    'TrainingStageHook',
+]

@@ -179,46 +179,41 @@ def errors_by_range(
     return table
 
 
-def mean_class_rmse(
-    pred: ArrayLike, true: ArrayLike, relative: bool = False, nonzero: bool = False, round_pred: bool = True
-) -> float:
-    """Mean over the classes of the RMSE of each class: mRMSE, m-relRMSE and their non-zero forms.
+def errors_by_count(pred: ArrayLike, true: ArrayLike) -> list[tuple[float, int, dict[str, float]]]:
+    """The error table of the pairs that share a true count, for every true count that occurs.
 
-    Cholakkal et al., "Object Counting and Instance Segmentation with Image-level Supervision", section 5; the
-    measures are those of Chattopadhyay et al., "Counting Everyday Objects in Everyday Scenes". A class without any
-    image that holds it has no non-zero form; it is left out of the mean instead of turning everything into NaN.
+    With (T, C) counts the pairs are (image, class), pooled over the classes, which shows whether a model that was
+    trained on small counts also counts many objects (Cholakkal et al., "Object Counting and Instance Segmentation
+    with Image-level Supervision", figure 6, there RMSE).
 
     Args:
-        pred: Predicted counts.
+        pred: Predicted counts; rounded by the caller where the protocol wants it.
         true: True counts.
-        relative: Divide every squared error by ``true + 1``.
-        nonzero: Use, for each class, only the images that hold it.
-        round_pred: Round the predictions first, as the published protocol does.
 
     Returns:
-        The mean in objects; NaN when no class has an image left.
+        A (true count, pairs, errors) for each, in increasing order; ``errors`` as of :func:`count_errors`.
 
     Shape:
-        pred, true: (T, C), T >= 1.
+        pred, true: (T,) or (T, C), with at least one number.
+
+    Raises:
+        ValueError: The shapes differ, there is no number, or a count is not finite.
 
     Example:
-        >>> mean_class_rmse([[1, 0], [3, 4]], [[1, 0], [1, 0]])  # (sqrt(4 / 2) + sqrt(16 / 2)) / 2
-        2.121320343559643
+        >>> table = errors_by_count(pred=[[0, 1], [2, 4]], true=[[0, 2], [2, 5]])
+        >>> [(count, pairs, errors['RMSE']) for count, pairs, errors in table]
+        [(0.0, 1, 0.0), (2.0, 2, 0.7071067811865476), (5.0, 1, 1.0)]
     """
-    pred_array, true_array = _pair(pred, true)
-    if pred_array.ndim != 2 or not pred_array.size:
-        raise ValueError(f'counts must be (T, C) with T and C at least 1, got shape {pred_array.shape}')
-    if round_pred:
-        pred_array = np.round(pred_array)
-    squared = np.square(pred_array - true_array)
-    if relative:
-        squared = squared / (true_array + 1)
-    kept = true_array != 0 if nonzero else np.ones_like(true_array, dtype=bool)
-    images = kept.sum(axis=0)
-    if not images.any():
-        return float('nan')
-    mean = (squared * kept).sum(axis=0)[images > 0] / images[images > 0]
-    return float(np.sqrt(mean).mean())
+    pred_array, true_array = (array.reshape(-1) for array in _pair(pred, true))
+    if not true_array.size:
+        raise ValueError('at least one count is needed')
+    counts, index = np.unique(true_array, return_inverse=True)
+    order = np.argsort(index, kind='stable')
+    groups = np.split(order, np.cumsum(np.bincount(index))[:-1])
+    return [
+        (float(count), len(group), count_errors(pred_array[group], true_array[group]))
+        for count, group in zip(counts, groups, strict=True)
+    ]
 
 
 def interval_coverage(interval: ArrayLike, true: ArrayLike) -> tuple[float, float]:

@@ -27,6 +27,12 @@ class OneRecordMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self._seen: set[str] = set()
 
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes, where the data set says them."""
+        names = (self.dataset_meta or {}).get('classes')
+        return None if names is None else ((names,) if isinstance(names, str) else tuple(names))
+
     def add_record(self, data_sample: Any, record: dict[str, Any]) -> None:
         """Keep the one record of an image.
 

@@ -1,24 +1,24 @@
 """MAE, RMSE, NAE, bias and their relatives, as a metric of the MMEngine runner."""
 
-import csv
-import io
-import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from mmengine.logging import print_log
 from numpy.typing import NDArray
 
 from mmcount.registry import METRICS
 from mmcount.structures.prediction import predicted_counts, to_dict, to_numpy, true_counts
-from mmcount.utils.atomic import write_atomic
 
-from ..functional.calibration import LineCalibration, fit_line_calibration, fit_scale_calibration
-from ..functional.counting import count_errors, errors_by_range, interval_coverage, mae, mean_class_rmse
+from ..functional.calibration import fit_line_calibration, fit_scale_calibration
+from ..functional.class_rmse import Rounding, class_rmse_table, resampled_std, round_counts
+from ..functional.counting import count_errors, errors_by_count, errors_by_range, interval_coverage, mae
 from .base import OneRecordMetric
 from .baseline import MeanBaseline
+from .count_files import check_table_path, load_calibration, write_calibration, write_counts, write_errors_by_count
 
 FloatArray = NDArray[np.float64]
 
@@ -35,7 +35,10 @@ class CountMetric(OneRecordMetric):
     ``bias``, ``std``               mean and standard deviation of predicted - true; RMSE^2 = bias^2 + std^2
     ``MAE_<class>`` ...             the same for each class, and ``mMAE``, their mean (``classwise``, C > 1)
     ``MAE_0to9``, ``MAE_100up``     of images whose true total lies in the range (``count_ranges``)
-    ``mRMSE``, ``m-relRMSE``, -nz   of rounded counts, mean over classes (``class_rmse``)
+    ``mRMSE``, ``m-relRMSE``, -nz   of rounded counts, mean over classes (``class_rmse``); ``mRMSE_std`` ... is the
+                                    deviation over ``resamples`` of 80 % of the images
+    ``RMSE_count3`` ...             RMSE, MAE, bias and number of the (image, class) pairs with this true count, of
+                                    rounded counts (``count_values``)
     ``coverage``                    share of (image, class) pairs with the truth inside ``pred_interval``
     ``interval_width``              mean width of ``pred_interval``
     ``MAE_mean_baseline`` ...       MAE, RMSE, bias of always predicting the mean of the training set
@@ -51,7 +54,15 @@ class CountMetric(OneRecordMetric):
     Args:
         classwise: Report every class of a data set with several.
         count_ranges: Increasing lower edges of count ranges, for instance ``(0, 10, 100)``; the last is open.
-        class_rmse: Report mRMSE, m-relRMSE, mRMSE-nz and m-relRMSE-nz.
+        class_rmse: Report mRMSE, m-relRMSE, mRMSE-nz and m-relRMSE-nz. A class that no image holds is left out of
+            the non-zero forms, with a warning.
+        rounding: How counts are rounded for ``class_rmse`` and for errors by count: 'half_even' (Cholakkal et al.),
+            'half_away' (Chattopadhyay et al., with ``clamp``) or 'none'. All other numbers are of counts as they are.
+        clamp: Raise negative counts to zero before they are rounded.
+        resamples: Random samples for the deviation of the numbers of ``class_rmse``; 10 in Chattopadhyay et al.
+        count_values: True counts whose errors are reported, for instance ``range(1, 11)``.
+        count_values_file: File that gets the errors of every true count: a table for ``.csv``, a figure for ``.png``;
+            or a list of such files.
         score_thr: Lowest score of an instance that counts, for detectors, which say instances and no counts.
         baseline: ``dict(mean_count=...)`` or ``dict(dataset=<config of the training set>)``.
         save_calibration: JSON file that gets the line fitted on the images of this evaluation.
@@ -79,6 +90,11 @@ class CountMetric(OneRecordMetric):
         classwise: bool = True,
         count_ranges: Sequence[float] = (),
         class_rmse: bool = False,
+        rounding: Rounding = 'half_even',
+        clamp: bool = False,
+        resamples: int = 0,
+        count_values: Sequence[int] = (),
+        count_values_file: str | Sequence[str] | None = None,
         score_thr: float = 0.3,
         baseline: Mapping[str, Any] | None = None,
         save_calibration: str | None = None,
@@ -91,22 +107,28 @@ class CountMetric(OneRecordMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         if calibration not in ('line', 'scale'):
             raise ValueError(f"calibration must be 'line' or 'scale', got {calibration!r}")
-        errors_by_range([0], [0], count_ranges)  # refuses unordered edges before the first epoch, not after it
+        # These refuse what cannot be before the first epoch, not after it.
+        errors_by_range([0], [0], count_ranges)
+        round_counts([0], rounding)
+        self.count_values_files = _listed(count_values_file)
+        for path in self.count_values_files:
+            check_table_path(path)
+        if resamples < 0 or resamples == 1 or (resamples and not class_rmse):
+            raise ValueError(f'resamples must be 0, or at least 2 together with class_rmse, got {resamples}')
         self.classwise = classwise
         self.count_ranges = tuple(count_ranges)
         self.class_rmse = class_rmse
+        self.rounding: Rounding = rounding
+        self.clamp = clamp
+        self.resamples = resamples
+        self.count_values = tuple(count_values)
         self.score_thr = score_thr
         self.baseline = None if baseline is None else MeanBaseline(**baseline)
         self.save_calibration = save_calibration
         self.calibration = calibration
         self.calibration_file = calibration_file
         self.out_file = out_file
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Names of the classes, where the data set says them."""
-        names = (self.dataset_meta or {}).get('classes')
-        return None if names is None else ((names,) if isinstance(names, str) else tuple(names))
+        self._warned = False
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
         """Keep the counts of a batch.
@@ -153,7 +175,9 @@ class CountMetric(OneRecordMetric):
             name = _range_name(low, high)
             metrics.update({f'images_{name}': images, f'MAE_{name}': errors['MAE'], f'bias_{name}': errors['bias']})
         if self.class_rmse:
-            metrics.update(_class_rmse(pred, true))
+            metrics.update(self._class_rmse(pred, true, names))
+        if self.count_values or self.count_values_files:
+            metrics.update(self._errors_by_count(pred, true))
         metrics.update(_intervals(results, true))
         flags = [one['saturated'] for one in results if one['saturated'] is not None]
         if flags:
@@ -165,13 +189,40 @@ class CountMetric(OneRecordMetric):
             line = (fit_line_calibration if self.calibration == 'line' else fit_scale_calibration)(
                 total_pred, total_true
             )
-            content = {'kind': self.calibration, 'slope': line.slope, 'offset': line.offset, 'images': len(true)}
-            write_atomic(self.save_calibration, json.dumps(content, indent=2) + '\n')
+            write_calibration(self.save_calibration, line, self.calibration, len(true))
         if self.out_file is not None:
-            write_atomic(self.out_file, _to_csv(results, names))
+            write_counts(self.out_file, results, names)
         # A key is left out where its number does not exist (NAE of images that are all empty): loggers that write
         # strict JSON cannot hold a NaN.
         return {key: value for key, value in metrics.items() if not math.isnan(value)}
+
+    def _class_rmse(self, pred: FloatArray, true: FloatArray, names: Sequence[str]) -> dict[str, float]:
+        absent = [name for name, number in zip(names, true.sum(axis=0), strict=True) if not number]
+        if absent and not self._warned:
+            self._warned = True
+            print_log(
+                f'no image holds {len(absent)} of {len(names)} classes ({", ".join(absent[:5])}'
+                f'{" ..." if len(absent) > 5 else ""}); mRMSE-nz and m-relRMSE-nz are the means of the others',
+                logger='current',
+                level=logging.WARNING,
+            )
+        measure = partial(class_rmse_table, rounding=self.rounding, clamp=self.clamp)
+        metrics = measure(pred, true)
+        if self.resamples:
+            deviations = resampled_std(measure, pred, true, times=self.resamples)
+            metrics.update({f'{name}_std': value for name, value in deviations.items()})
+        return metrics
+
+    def _errors_by_count(self, pred: FloatArray, true: FloatArray) -> dict[str, float]:
+        table = errors_by_count(round_counts(pred, self.rounding, self.clamp), true)
+        for path in self.count_values_files:
+            write_errors_by_count(path, table)
+        metrics: dict[str, float] = {}
+        for count, pairs, errors in table:
+            if count in self.count_values:
+                metrics[f'pairs_count{count:g}'] = pairs
+                metrics.update({f'{name}_count{count:g}': errors[name] for name in ('RMSE', 'MAE', 'bias')})
+        return metrics
 
     def _calibrated(self, results: list[dict[str, Any]], pred: FloatArray, true: FloatArray) -> dict[str, float]:
         if self.calibration_file is not None:
@@ -184,26 +235,10 @@ class CountMetric(OneRecordMetric):
         return {f'{key}_calibrated': errors[key] for key in ('MAE', 'RMSE', 'bias')}
 
 
-def load_calibration(path: str | Path) -> LineCalibration:
-    """Read the line that ``CountMetric(save_calibration=...)`` wrote.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not such a JSON file.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-        line = LineCalibration(slope=float(content['slope']), offset=float(content['offset']))
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f'{path}: no calibration file; evaluate the checkpoint on the validation set with '
-            f"CountMetric(save_calibration='{path}') first"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path}: expected JSON with the numbers "slope" and "offset", found {error!r}') from error
-    if not math.isfinite(line.slope) or not math.isfinite(line.offset):
-        raise ValueError(f'{path}: slope and offset must be finite, found {line}')
-    return line
+def _listed(paths: str | Sequence[str] | None) -> tuple[str, ...]:
+    if paths is None:
+        return ()
+    return (paths,) if isinstance(paths, str) else tuple(paths)
 
 
 def _calibrated(fields: Mapping[str, Any], num_classes: int) -> FloatArray | None:
@@ -239,16 +274,6 @@ def _per_class(pred: FloatArray, true: FloatArray, names: Sequence[str]) -> dict
     return metrics
 
 
-def _class_rmse(pred: FloatArray, true: FloatArray) -> dict[str, float]:
-    return {
-        f'{"m-relRMSE" if relative else "mRMSE"}{"-nz" if nonzero else ""}': mean_class_rmse(
-            pred, true, relative=relative, nonzero=nonzero
-        )
-        for relative in (False, True)
-        for nonzero in (False, True)
-    }
-
-
 def _intervals(results: list[dict[str, Any]], true: FloatArray) -> dict[str, float]:
     told = [index for index, one in enumerate(results) if one['interval'] is not None]
     if not told:
@@ -271,17 +296,3 @@ def _range_name(low: float, high: float) -> str:
         return f'{low:g}up'
     whole = float(low).is_integer() and float(high).is_integer()
     return f'{low:g}to{high - 1 if whole else high:g}'
-
-
-def _to_csv(results: list[dict[str, Any]], names: Sequence[str]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator='\n')
-    writer.writerow(['img_id', 'class', 'gt', 'pred', 'lo', 'hi'])
-    for record in results:
-        for index, name in enumerate(names):
-            bounds = [''] * 2 if record['interval'] is None else [f'{bound:.6g}' for bound in record['interval'][index]]
-            # Nine digits keep a float32 count exactly.
-            writer.writerow(
-                [record['img_id'], name, f'{record["true"][index]:.9g}', f'{record["pred"][index]:.9g}', *bounds]
-            )
-    return buffer.getvalue()

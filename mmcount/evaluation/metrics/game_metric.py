@@ -27,7 +27,11 @@ class GameMetric(OneRecordMetric):
 
     Keys ``count/GAME0`` ... are of all classes together: ``GAME0`` is the MAE of ``CountMetric`` wherever the sum of
     the density is the count. With several classes ``count/mGAME0`` ... are the means over classes of the GAME of each
-    class, by which confused classes cost.
+    class, by which confused classes cost; ``count/GAME0_<class>`` ... are those of each class (``classwise``).
+
+    Cholakkal et al., "Object Counting and Instance Segmentation with Image-level Supervision", print GAME(3) of each
+    class of VOC 2007; its size fits a mean over the images that hold the class, which is ``images='positive'``.
+    Counts are not rounded.
 
     Ground truth is ``gt_instances`` (points, or centres of boxes, with their ``counts``) in pixels of the original
     image, whose (height, width) is the meta information ``ori_shape``. A map covers the whole image, unless the meta
@@ -37,6 +41,7 @@ class GameMetric(OneRecordMetric):
         levels: L of every key; the image is cut into 2^L x 2^L regions.
         images: 'all', or 'positive' to average, for each class, over the images that hold an object of it.
         score_thr: Lowest score of an instance that counts, for predictions without density.
+        classwise: Report every class of a data set with several.
         collect_device: As in MMEngine.
         prefix: First part of the keys.
 
@@ -59,6 +64,7 @@ class GameMetric(OneRecordMetric):
         levels: Sequence[int] = (0, 1, 2, 3),
         images: Literal['all', 'positive'] = 'all',
         score_thr: float = 0.3,
+        classwise: bool = False,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
@@ -70,6 +76,7 @@ class GameMetric(OneRecordMetric):
         self.levels = tuple(levels)
         self.images = images
         self.score_thr = score_thr
+        self.classwise = classwise
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
         """Keep the errors of a batch.
@@ -81,11 +88,11 @@ class GameMetric(OneRecordMetric):
         Raises:
             ValueError: An image lacks what is needed, or its prediction is not finite; the message names it.
         """
-        classes = (self.dataset_meta or {}).get('classes')
+        num_classes = None if self.classes is None else len(self.classes)
         for sample in data_samples:
             fields = to_dict(sample)
             try:
-                record = self._record(fields, None if classes is None else len(classes))
+                record = self._record(fields, num_classes)
             except ValueError as error:
                 raise ValueError(f'image {fields.get("img_id", "?")}: {error}') from error
             self.add_record(fields, record)
@@ -120,12 +127,17 @@ class GameMetric(OneRecordMetric):
         images = kept.sum(axis=0)
         with np.errstate(invalid='ignore'):
             means = (errors * kept[:, None]).sum(axis=0) / images
+        names = self.classes or tuple(str(index) for index in range(true.shape[1] - 1))
         metrics = {}
         for level, mean in zip(self.levels, means, strict=True):
             if images[-1]:
                 metrics[f'GAME{level}'] = float(mean[-1])
             if len(mean) > 2 and images[:-1].any():
                 metrics[f'mGAME{level}'] = float(mean[:-1][images[:-1] > 0].mean())
+            if len(mean) > 2 and self.classwise:
+                # A class that no image holds has no mean over the images that hold it.
+                for index in np.flatnonzero(images[:-1]):
+                    metrics[f'GAME{level}_{names[index]}'] = float(mean[index])
         return metrics
 
 

@@ -99,6 +99,11 @@ class DenseCounter(BaseModel):
             predictions = self.head.predict(self.extract_feat(inputs), data_samples, stride)
         return self.write_predictions(predictions, data_samples)
 
+    def response_maps(self, inputs: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, num_classes, h, w) maps whose peaks stand for objects, the cells those of the density."""
+        with self.at_stride(self.test_cfg.get('stride')):
+            return self.head.response_maps(self.extract_feat(inputs))
+
     def write_predictions(
         self, predictions: list[CountPrediction], data_samples: list[CountDataSample]
     ) -> list[CountDataSample]:

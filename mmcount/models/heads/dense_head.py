@@ -58,6 +58,10 @@ class DenseCountHead(BaseModule, metaclass=ABCMeta):
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Features to a (B, C, h, w) map."""
 
+    def response_maps(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """(B, C, h, w) maps whose peaks stand for objects: the head's own map."""
+        return self(feats)
+
     def loss(self, feats: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
         """Mean of the loss over all cells, classes and images.
 

@@ -168,3 +168,17 @@ def test_registry_builds_it_from_a_config():
 def test_wrong_argument_is_named(wrong, error, message):
     with pytest.raises(error, match=message):
         MNISTLego(**wrong)
+
+
+def test_kept_scenes_are_the_same_and_cannot_be_spoilt():
+    options = {'num_samples': 3, 'scene': QUICK, 'with_mask': True}
+    kept, made = MNISTLego(**options, keep_scenes=True), MNISTLego(**options)
+    for _ in range(2):
+        for index in range(3):
+            one, other = kept.get_data_info(index), made.get_data_info(index)
+            assert np.array_equal(one['img'], other['img'])
+            assert np.array_equal(one['points'], other['points'])
+            assert all(np.array_equal(a, b) for a, b in zip(one['masks'], other['masks'], strict=True))
+            # A transform that writes in place.
+            one['img'][:], one['points'][:], one['bboxes'][:], one['labels'][:] = 0, 0, 0, 0
+    assert kept.make_scene(0) is kept.make_scene(0)

@@ -26,6 +26,8 @@ def test_class_names_follow_the_options():
     [
         ({'layout': 'double'}, 'layout must be one of'),
         ({'class_mode': 'two'}, 'class_mode must be one of'),
+        ({'classes_per_scene': (1, 2)}, "needs class_mode='mixed'"),
+        ({'class_mode': 'mixed', 'classes_per_scene': (0, 2)}, 'rising range in 1..100'),
         ({'background': 'blue'}, 'background must be one of'),
         ({'classes': (100,)}, r'0\.\.99'),
         ({'classes': ()}, 'classes must be distinct'),

@@ -184,3 +184,11 @@ def test_smallest_possible_canvas_still_holds_its_object():
     size = SceneOptions(num_objects=1, canvas=(300, 300), orient_range=(0, 0)).largest_object()
     options = {'canvas': size, 'num_objects': 1, 'orient_range': (0, 0)}
     assert all(len(scene.boxes) == 1 for scene in scenes(50, **options))
+
+
+def test_classes_per_scene_bounds_the_classes_of_a_scene():
+    options = {**DIGITS, 'num_objects': 8, 'background': 'black'}
+    numbers = [len(set(scene.labels)) for scene in scenes(60, **options, classes_per_scene=(1, 3))]
+    assert max(numbers) == 3
+    assert min(numbers) == 1
+    assert max(len(set(scene.labels)) for scene in scenes(60, **options)) > 3

@@ -213,3 +213,28 @@ def test_a_whole_training_pipeline_runs_from_a_data_set():
         assert sample.gt_map.data.shape == (2, 16, 16)
         assert sample.halo == 32
         assert sample.gt_counts.sum() == len(sample.gt_instances) <= index * 5
+
+
+def test_counts_without_geometry_are_packed_alone():
+    results = results_of()
+    for key in ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags'):
+        del results[key]
+    _, sample = pack(results, image_counts='annotations')
+    assert sample.gt_counts.tolist() == [1, 3, 0]
+    assert 'gt_instances' not in sample
+    with pytest.raises(ValueError, match=r"image a has counts of the whole image .*set image_counts='annotations'"):
+        pack(results)
+
+
+def test_void_pixels_are_packed_as_they_are():
+    void = np.eye(8, 10, dtype=bool)
+    _, sample = pack(results_of(gt_void_mask=void), image_counts='annotations')
+    assert sample.gt_void_mask.dtype == torch.bool
+    assert np.array_equal(sample.gt_void_mask.numpy(), void)
+
+
+def test_a_target_needs_places():
+    results = results_of()
+    del results['gt_bboxes']
+    with pytest.raises(ValueError, match="image a has no 'gt_bboxes' to encode"):
+        GenerateTarget(RedundantCountCodec(num_classes=3))(results)

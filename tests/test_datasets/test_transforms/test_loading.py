@@ -9,6 +9,7 @@ from mmengine.dataset import Compose
 from PIL import Image
 
 import mmcount.datasets  # noqa: F401
+from mmcount.datasets.formats import encode_mask
 from mmcount.datasets.transforms import LoadCountAnnotations, LoadImage
 from mmcount.datasets.transforms.loading import decode_image
 from mmcount.registry import TRANSFORMS
@@ -195,7 +196,7 @@ def test_ignored_objects_are_flagged_and_not_counted():
     assert results['raw_counts'].tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize('geometry', LoadCountAnnotations.GEOMETRIES)
+@pytest.mark.parametrize('geometry', [one for one in LoadCountAnnotations.GEOMETRIES if one != 'none'])
 def test_an_image_without_objects_has_zero_counts(geometry):
     info = annotations(points=[], bboxes=[], labels=[], counts=[], masks=[])
     results = LoadCountAnnotations(geometry, with_mask=True)(info)
@@ -249,3 +250,69 @@ def test_the_annotations_of_the_data_set_are_not_changed_by_transforms():
     results['gt_bboxes_labels'][:] = 1
     assert info['points'].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert info['labels'].tolist() == [2, 0, 2]
+
+
+def test_counts_of_the_image_win_over_those_of_its_objects():
+    results = LoadCountAnnotations()(annotations(image_counts=np.array([0, 7, 1], np.float32)))
+    assert results['raw_counts'].tolist() == [0, 7, 1]
+    assert len(results['gt_bboxes']) == 3
+
+
+def test_without_geometry_only_counts_are_loaded():
+    load = LoadCountAnnotations('none')
+    info = dict(img_id='im7', num_classes=3)
+    results = load(dict(info, image_counts=[0, 7, 1]))
+    assert results['raw_counts'].tolist() == [0, 7, 1]
+    assert results['raw_counts'].dtype == np.float32
+    results = load(annotations(counts=[1, 2, 3], ignore_flags=[True, False, False]))
+    assert results['raw_counts'].tolist() == [2, 0, 3]
+    assert not [key for key in results if key.startswith('gt_')]
+    with pytest.raises(ValueError, match="image im7 has neither 'image_counts' nor the 'labels'"):
+        load(dict(info))
+    with pytest.raises(ValueError, match=r'im7.*image_counts must be \(3,\)'):
+        load(dict(info, image_counts=[1, 2]))
+    with pytest.raises(ValueError, match="geometry='none' loads none"):
+        LoadCountAnnotations('none', with_mask=True)
+
+
+def test_counts_alone_cannot_give_places():
+    with pytest.raises(ValueError, match=r"needs 'points', which image im7 does not have; .* use geometry='none'"):
+        LoadCountAnnotations()(dict(img_id='im7', num_classes=1, image_counts=[3]))
+
+
+def test_masks_may_be_polygons_or_run_lengths():
+    corners = [2.0, 3.0, 12.0, 3.0, 12.0, 9.0, 2.0, 9.0]
+    drawn = np.zeros((20, 30), np.uint8)
+    drawn[3:9, 2:12] = 1
+    runs = dict(size=[20, 30], counts=[2 * 20 + 3, *([6, 14] * 9), 6, 18 * 20 + 11])
+    masks = [[corners], encode_mask(drawn), runs]
+    results = LoadCountAnnotations(with_mask=True)(annotations(masks=masks, void_mask=encode_mask(1 - drawn)))
+    for mask in results['gt_masks'].masks:
+        assert np.array_equal(mask, drawn)
+    assert results['gt_void_mask'].dtype == bool
+    assert np.array_equal(results['gt_void_mask'], drawn == 0)
+
+
+@pytest.mark.parametrize(
+    ('mask', 'message'),
+    [
+        ([[0, 0, 1, 1]], 'polygon of 4 numbers'),
+        ([[0, 0, 1, 1, 2, 2, 3]], 'polygon of 7 numbers'),
+        ([['a'] * 6], 'cannot be read as polygons'),
+        (dict(size=[20, 30], counts=[3, 4]), r'cannot be read as COCO run lengths .*cover 7 pixels of 20x30'),
+        (dict(counts=[600]), "run lengths .*'size'"),
+        (encode_mask(np.ones((4, 4))), r'has shape \(4, 4\), expected \(20, 30\)'),
+    ],
+)
+def test_a_mask_that_cannot_be_drawn_is_named(mask, message):
+    with pytest.raises(ValueError, match=f'mask 1 of image im7 .*{message}'):
+        LoadCountAnnotations(with_mask=True)(annotations(masks=[np.zeros((20, 30)), mask, np.zeros((20, 30))]))
+
+
+def test_polygons_need_the_size_of_the_image():
+    info = annotations(masks=[[[0, 0, 2, 0, 2, 2]]] * 3)
+    del info['ori_shape']
+    with pytest.raises(ValueError, match='size of the image is unknown: load the image first'):
+        LoadCountAnnotations(with_mask=True)(info)
+    sized = LoadCountAnnotations(with_mask=True)({**info, 'height': 20, 'width': 30})
+    assert sized['gt_masks'].masks.shape == (3, 20, 30)

@@ -1,0 +1,72 @@
+# COCO 2017 with counts of whole images: train2017, and val2017 halved by ascending id into 2,500 images to choose a
+# checkpoint by and 2,500 to test it on. Crowd regions count as one. Training is told "5 or more" and never where an
+# object is.
+dataset_type = 'mmcount.COCOCounts'
+data_root = 'data/coco/'
+count_limit = 4
+split_rule = 'cev'
+common = dict(type=dataset_type, data_root=data_root, split_rule=split_rule)
+
+train_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='mmcount.LoadCountAnnotations', geometry='none'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+test_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        ann_file='annotations/instances_train2017.json',
+        data_prefix=dict(img='train2017/'),
+        count_limit=count_limit,
+        pipeline=train_pipeline,
+        **common,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        ann_file='annotations/instances_val2017.json',
+        data_prefix=dict(img='val2017/'),
+        val_half='val',
+        pipeline=test_pipeline,
+        test_mode=True,
+        **common,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        ann_file='annotations/instances_val2017.json',
+        data_prefix=dict(img='val2017/'),
+        val_half='test',
+        pipeline=test_pipeline,
+        test_mode=True,
+        **common,
+    ),
+)
+
+val_evaluator = [
+    dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
+    dict(type='mmcount.GameMetric', images='positive'),
+]
+test_evaluator = val_evaluator

@@ -1,0 +1,77 @@
+# One's own images with a table of counts: lines image,class,count, or a column for each class. Every image below
+# <data_root>/images is labelled; one without a line holds no object. Where objects are is known to nobody, so there is
+# no GAME. count_limit=None trains on all counts as they are.
+dataset_type = 'mmcount.CountsCSVDataset'
+data_root = 'data/my_images/'
+ann_file = 'counts.csv'
+classes = ('object',)
+count_limit = 4
+split = dict(seed=0, num_train=0.6, num_val=0.2, num_test=0.2)
+common = dict(
+    type=dataset_type,
+    data_root=data_root,
+    ann_file=ann_file,
+    data_prefix=dict(img='images'),
+    metainfo=dict(classes=classes),
+    split=split,
+)
+
+train_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='mmcount.LoadCountAnnotations', geometry='none'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+test_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmcount.LoadCountAnnotations', geometry='none'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        subset='train',
+        count_limit=count_limit,
+        pipeline=train_pipeline,
+        **common,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        subset='val',
+        pipeline=test_pipeline,
+        test_mode=True,
+        **common,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        subset='test',
+        pipeline=test_pipeline,
+        test_mode=True,
+        **common,
+    ),
+)
+
+val_evaluator = dict(type='mmcount.CountMetric', class_rmse=True)
+test_evaluator = dict(
+    type='mmcount.CountMetric',
+    class_rmse=True,
+    baseline=dict(dataset=dict(subset='train', pipeline=[], **common)),
+)

@@ -1,0 +1,5 @@
+_base_ = './ilc_tiny-resnet_cpu-8min_mnist-lego.py'
+
+# Baseline: two layers on pooled features.
+model = dict(head=dict(_delete_=True, type='mmcount.GlanceHead', num_classes=10, in_channels=64))
+custom_hooks = [dict(type='mmcount.RandomStateHook')]

@@ -1,0 +1,4 @@
+_base_ = './ilc_r50_300e_voc07.py'
+
+# Ablation (Table 2): another weight of the ranking term.
+model = dict(head=dict(loss_weights=dict(rank=0.01)))

@@ -1,0 +1,64 @@
+"""A user's own folder of images with a table of counts."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from mmcount.registry import DATASETS
+
+from .formats.counts_csv import parse_counts_csv
+from .table_dataset import TableDataset
+
+
+@DATASETS.register_module()
+class CountsCSVDataset(TableDataset):
+    r"""Images and one table of how many objects of each class they show; nobody says where.
+
+    The table has a line ``image,class,count`` for every image and class (``image,count`` for one class), or a line
+    ``image,<class 1>,<class 2>,...`` for every image. A pair without a line, and an image without any, count **zero**;
+    which images are labelled is decided by the folder or a list file, as in :class:`PointsCSVDataset`, whose
+    separators, quotes and names of columns hold here too. ``image`` is the path below the image folder.
+
+    Args:
+        ann_file: The table, relative to ``data_root``.
+        images: ``None`` or 'folder' for every image below the image folder, or a text file (relative to
+            ``data_root``) with one labelled image per line.
+        metainfo: ``dict(classes=(...))`` fixes classes and their order, and which columns of a table with a column
+            per class are counts. Without it the classes are those of the table: its columns in their order, or its
+            ``class`` entries sorted.
+        **kwargs: As :class:`CountDataset`; ``data_prefix=dict(img=...)`` is the image folder below ``data_root``.
+
+    Raises:
+        AnnotationError: Table or list are malformed or do not fit the images; names file and line.
+        FileNotFoundError: The table, the list or the folder does not exist, or the folder has no image.
+
+    Example:
+        >>> import tempfile, cv2, numpy as np
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = cv2.imwrite(f'{root}/a.png', np.zeros((8, 8, 3), np.uint8))
+        ...     _ = cv2.imwrite(f'{root}/b.png', np.zeros((8, 8, 3), np.uint8))
+        ...     with open(f'{root}/counts.csv', 'w') as stream:
+        ...         _ = stream.write('image,class,count\na.png,cat,2\na.png,dog,1\n')
+        ...     dataset = CountsCSVDataset(data_root=root, metainfo=dict(classes=('cat', 'dog')))
+        >>> dataset.class_counts().tolist()
+        [[2, 1], [0, 0]]
+    """
+
+    def __init__(self, ann_file: str = 'counts.csv', images: str | None = None, **kwargs: Any) -> None:
+        super().__init__(ann_file=ann_file, images=images, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read the table, then the list of images, and join them."""
+        table = parse_counts_csv(self._read_table('counts file'), self.ann_file, self._metainfo.get('classes'))
+        names = self._image_names()
+        labels = self._labels(table, table.columns)
+        rows = self._rows_by_image(table, names)
+        data_list = []
+        for name in names:
+            index = np.array(rows.get(name, ()), dtype=np.int64)
+            counts = np.zeros(self.num_classes, dtype=np.float32)
+            counts[labels[index]] = table.counts[index]
+            img_path = os.path.join(self.data_prefix['img'], name)
+            data_list.append({'img_path': img_path, 'img_id': self.make_img_id(img_path), 'image_counts': counts})
+        return data_list

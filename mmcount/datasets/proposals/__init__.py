@@ -1,0 +1,19 @@
+"""Mask proposals of images: computed, or read from files. Sources are registered in ``TASK_UTILS``."""
+
+from .base import MaskProposals, ProposalSource, decode_rle, encode_rle
+from .files import MCGProposals, PRMProposals, RLEProposals, decode_runs, encode_runs, read_mat
+from .hierarchical import HierarchicalProposals
+
+__all__ = [
+    'HierarchicalProposals',
+    'MCGProposals',
+    'MaskProposals',
+    'PRMProposals',
+    'ProposalSource',
+    'RLEProposals',
+    'decode_rle',
+    'decode_runs',
+    'encode_rle',
+    'encode_runs',
+    'read_mat',
+]

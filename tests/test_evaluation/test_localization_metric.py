@@ -1,0 +1,222 @@
+"""``LocalizationMetric`` on samples of points and boxes, and the files of the benchmark."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from mmcount.evaluation import LocalizationMetric
+from mmcount.evaluation.functional import Heads, box_levels, box_sigmas, localization_errors, score_points
+from mmcount.evaluation.metrics import base, localization_files, read_heads, read_points, write_heads, write_points
+from mmcount.registry import METRICS
+from mmcount.structures import CountDataSample
+
+
+def instances(**fields):
+    made = InstanceData()
+    size = len(next(iter(fields.values())))
+    made.labels = torch.zeros(size, dtype=torch.int64)
+    for name, value in fields.items():
+        setattr(made, name, torch.as_tensor(np.asarray(value)).reshape(size, *np.shape(value)[1:]))
+    return made
+
+
+def sample(identity, gt, pred):
+    made = CountDataSample(metainfo={'img_id': identity})
+    made.gt_instances, made.pred_instances = gt, pred
+    return made
+
+
+def run(metric, samples):
+    metric.process({}, [one.to_dict() for one in samples])
+    return metric.evaluate(len(samples))
+
+
+def crowd(seed, number):
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 60, (number, 2))
+    boxes = np.concatenate((corner, corner + rng.uniform(2, 14, (number, 2))), axis=1).reshape(-1, 4)
+    return boxes, rng.uniform(-5, 70, (number + seed % 3, 2))
+
+
+def test_the_metric_is_the_function_over_all_images():
+    samples, records = [], []
+    for seed, number in enumerate((0, 1, 30, 7)):
+        boxes, points = crowd(seed, number)
+        gt = instances(bboxes=boxes) if number else instances(bboxes=np.zeros((0, 4)))
+        samples.append(sample(f'{seed}.jpg', gt, instances(points=points.reshape(-1, 2))))
+        heads = Heads((boxes[:, :2] + boxes[:, 2:] - 1) / 2, box_sigmas(boxes), box_levels(boxes))
+        records.append(score_points(points, heads, (4.0, 8.0)))
+    metric = METRICS.build(dict(type='LocalizationMetric', sigmas=(4, 8)))
+    metrics = run(metric, samples)
+    assert metrics == {f'loc/{key}': value for key, value in localization_errors(records, (4, 8)).items()}
+    assert 0 < metrics['loc/F1_s'] < metrics['loc/F1_l'] < 1
+    assert metrics['loc/negative_images'] == 1
+
+
+def test_points_of_the_truth_go_before_the_centres_of_its_boxes():
+    gt = instances(bboxes=[[0.0, 0.0, 10.0, 10.0]], points=[[50.0, 50.0]])
+    assert run(LocalizationMetric(), [sample('a', gt, instances(points=[[53.0, 54.0]]))])['loc/R_s'] == 1
+    assert run(LocalizationMetric(), [sample('a', gt, instances(points=[[4.0, 4.0]]))])['loc/R_l'] == 0
+
+
+def test_sigmas_and_levels_of_the_annotations_go_before_those_of_boxes():
+    gt = instances(points=[[5.0, 5.0], [50.0, 5.0]], sigmas=[[1.0, 2.0], [3.0, 9.0]], levels=[5, 2])
+    metrics = run(LocalizationMetric(), [sample('a', gt, instances(points=[[7.0, 5.0], [58.0, 5.0]]))])
+    assert (metrics['loc/R_s'], metrics['loc/R_l']) == (0, 1)
+    assert (metrics['loc/A2'], metrics['loc/A5']) == (1, 1)
+    del gt.levels
+    metrics = run(LocalizationMetric(), [sample('a', gt, instances(points=[[7.0, 5.0]]))])
+    assert metrics['loc/R_l'] == 0.5
+    assert 'loc/A_mean' not in metrics
+
+
+def test_boxes_are_predictions_at_their_centres_from_a_score_on():
+    gt = instances(bboxes=[[0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 60.0, 60.0]])
+    boxes = [[1.0, 0.0, 11.0, 10.0], [50.0, 50.0, 60.0, 60.0], [0.0, 0.0, 10.0, 10.0]]
+    pred = instances(bboxes=boxes, scores=[0.9, 0.35, 0.1])
+    metrics = run(LocalizationMetric(), [sample('a', gt, pred)])
+    assert (metrics['loc/P_s'], metrics['loc/R_s'], metrics['loc/MAE']) == (1, 1, 0)
+    assert run(LocalizationMetric(score_thr=0.5), [sample('a', gt, pred)])['loc/R_s'] == 0.5
+    assert run(LocalizationMetric(score_thr=0), [sample('a', gt, pred)])['loc/MAE'] == 1
+    points = instances(points=[[5.0, 5.0], [55.0, 55.0]], scores=[0.25, 0.9])
+    assert run(LocalizationMetric(), [sample('a', gt, points)])['loc/R_s'] == 1
+    assert run(LocalizationMetric(score_thr=0.3), [sample('a', gt, points)])['loc/R_s'] == 0.5
+
+
+def test_classes_are_matched_apart():
+    gt = instances(bboxes=[[0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 60.0, 60.0]])
+    gt.labels = torch.tensor([0, 1])
+    pred = instances(points=[[5.0, 5.0], [55.0, 55.0]])
+    metrics = run(LocalizationMetric(), [sample('a', gt, pred)])
+    assert (metrics['loc/P_l'], metrics['loc/R_l'], metrics['loc/A1'], metrics['loc/MAE']) == (0.5, 0.5, 0.5, 0)
+    pred.labels = torch.tensor([0, 1])
+    assert run(LocalizationMetric(), [sample('a', gt, pred)])['loc/F1_l'] == 1
+
+
+def test_points_alone_are_judged_by_fixed_radii():
+    gt, pred = instances(points=[[5.0, 5.0]]), instances(points=[[9.0, 5.0]])
+    metrics = run(LocalizationMetric(sigmas=(3,), sigma_ranges=[(1, 8)]), [sample('a', gt, pred)])
+    assert (metrics['loc/F1_sigma3'], metrics['loc/F1_sigma1to8']) == (0, 5 / 8)
+    assert 'loc/F1_l' not in metrics
+    with pytest.raises(ValueError, match="image a: gt_instances have neither 'bboxes' nor 'sigmas'"):
+        run(LocalizationMetric(), [sample('a', gt, pred)])
+
+
+def test_several_processes_give_the_numbers_of_one(monkeypatch):
+    samples = []
+    for seed in range(4):
+        boxes, points = crowd(seed, 9)
+        samples.append(sample(str(seed), instances(bboxes=boxes), instances(points=points)))
+    expected = run(LocalizationMetric(), samples)
+    first, second = LocalizationMetric(), LocalizationMetric()
+    first.process({}, [one.to_dict() for one in samples[:2]])
+    second.process({}, [one.to_dict() for one in samples[2:]])
+    monkeypatch.setattr(base, 'all_gather_object', lambda mine: [second.results, mine])
+    assert first.evaluate(4) == expected
+
+
+def test_the_submission_has_a_line_for_each_image(tmp_path):
+    path = tmp_path / 'new' / 'loc.txt'
+    gt = instances(bboxes=[[0.0, 0.0, 9.0, 9.0]])
+    samples = [
+        sample('images/0002.jpg', gt, instances(points=np.zeros((0, 2)))),
+        sample('images/0001.jpg', gt, instances(points=[[3.9, 5.2], [-0.4, 1234.5]])),
+    ]
+    run(LocalizationMetric(submission_file=str(path)), samples)
+    assert path.read_text() == '0001 2 3 5 0 1234\n0002 0\n'
+    assert {name: xy.tolist() for name, xy in read_points(path).items()} == {'0001': [[3, 5], [0, 1234]], '0002': []}
+    assert len(list(path.parent.iterdir())) == 1
+    samples[0].set_metainfo({'img_id': 'other/0001.png'})
+    with pytest.raises(ValueError, match='two images are called 0001'):
+        run(LocalizationMetric(submission_file=str(path)), samples)
+
+
+def test_lists_come_back_as_written(tmp_path):
+    boxes, points = crowd(1, 5)
+    heads = {
+        '0001': Heads(points[:5], box_sigmas(boxes), box_levels(boxes)),
+        '0002': Heads(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int)),
+    }
+    write_heads(tmp_path / 'truth.txt', heads)
+    write_points(tmp_path / 'pred.txt', {'0001': points}, truncate=False)
+    read = read_heads(tmp_path / 'truth.txt')
+    assert list(read) == ['0001', '0002']
+    for name, one in heads.items():
+        np.testing.assert_allclose(read[name].points, one.points, atol=1e-6)
+        np.testing.assert_allclose(read[name].sigmas, one.sigmas, atol=1e-6)
+        assert read[name].levels.tolist() == one.levels.tolist()
+        assert read[name].announced is None
+    np.testing.assert_allclose(read_points(tmp_path / 'pred.txt')['0001'], points, atol=1e-6)
+    with pytest.raises(ValueError, match="image '7' has no sigmas"):
+        write_heads(tmp_path / 'other.txt', {'7': Heads(points)})
+
+
+def test_lists_of_points_are_ground_truth_without_radii(tmp_path):
+    path = tmp_path / 'truth.txt'
+    path.write_text('1 5 1 2 3 4 5 6 7 8 9 10\n2 0\n')  # as many numbers as two heads of five
+    assert read_heads(path)['1'].points.shape == (5, 2)
+    assert read_heads(path)['1'].sigmas is None
+    path.write_text('1 0\n2 0\n')
+    assert read_heads(path)['1'].sigmas.shape == (0, 2)
+
+
+def test_a_list_that_announces_more_heads_than_it_has_is_told(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(localization_files, 'print_log', lambda text, *_: told.append(text))
+    path = tmp_path / 'truth.txt'
+    path.write_text('0415 3 1 2 4 5 0 11 12 4 5 1\n0416 1 5 5 -2 -3 0\n')
+    heads = read_heads(path)
+    assert (len(heads['0415'].points), heads['0415'].announced, heads['0416'].announced) == (2, 3, None)
+    assert heads['0416'].sigmas.tolist() == [[-2, -3]]
+    assert '1 images list fewer heads than they announce (0415)' in told[0]
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'no image'),
+        ('1\n', r'line 1: expected "id num"'),
+        ('1 0\n2 1 3\n', r'line 2: image 2 announces 1 points, i\.e\. 2 numbers, found 1'),
+        ('1 1 3 4 5 6\n', 'announces 1 points'),
+        ('1 1 3 x\n', r'line 1: expected "id num" and numbers'),
+        ('1 1 3 nan\n', 'finite coordinates'),
+        ('1 nan 3 4\n', 'whole number of points'),
+        ('1 -1\n', 'whole number of points'),
+        ('1 0\n\n1 0\n', 'line 3: image 1 is already in line 1'),
+    ],
+)
+def test_malformed_lists_of_points_are_refused(tmp_path, text, message):
+    path = tmp_path / 'pred.txt'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_points(path)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('1 1 1 2 3 4 6\n', r'line 1: image 1 has a level that is not one of 0\.\.5'),
+        ('1 1 1 2 3 4\n', 'announces 1 heads of 5 numbers, found 4'),
+        ('1 1 1 2 3 4 1 1 2 3 4 1\n', 'announces 1 heads of 5 numbers, found 10'),
+    ],
+)
+def test_malformed_lists_of_heads_are_refused(tmp_path, text, message):
+    path = tmp_path / 'truth.txt'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_heads(path)
+
+
+def test_what_is_missing_or_broken_names_the_image():
+    box = instances(bboxes=[[0.0, 0.0, 9.0, 9.0]])
+    with pytest.raises(ValueError, match="image a: no 'gt_instances'"):
+        LocalizationMetric().process({}, [{'img_id': 'a', 'pred_instances': box}])
+    with pytest.raises(ValueError, match="image a: no 'pred_instances'"):
+        LocalizationMetric().process({}, [{'img_id': 'a', 'gt_instances': box}])
+    with pytest.raises(ValueError, match='image a: pred must be finite'):
+        run(LocalizationMetric(), [sample('a', box, instances(points=[[np.nan, 1.0]]))])
+    with pytest.raises(ValueError, match='rounding must be'):
+        LocalizationMetric(sigma_rounding='up')
+    with pytest.raises(ValueError, match='finite and not negative'):
+        LocalizationMetric(sigmas=(-1,))
