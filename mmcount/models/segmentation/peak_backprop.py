@@ -86,6 +86,7 @@ class positive_convolutions(TorchFunctionMode):
     any package take part. The minimum is taken over each image of a batch.
 
     Example:
+        >>> _ = torch.manual_seed(0)
         >>> conv = nn.Conv2d(1, 1, 3, padding=1)
         >>> image = torch.rand(1, 1, 5, 5, requires_grad=True)
         >>> with positive_convolutions():
@@ -229,6 +230,7 @@ def peak_response_maps(
         (K, H, W) maps that sum to 1.
 
     Example:
+        >>> _ = torch.manual_seed(0)
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1))
         >>> maps = peak_response_maps(net, torch.rand(1, 3, 16, 16), torch.tensor([[1, 4, 4]]), net)
         >>> maps.shape, round(float(maps.sum()), 4)
