@@ -93,8 +93,8 @@ def test_a_crowd_is_compared_by_the_share_of_the_prediction_inside_of_it():
     [
         (np.zeros((4, 4), dtype=bool), r'masks must be \(N, H, W\)'),
         (np.zeros((1, 4, 4)), 'masks must be binary, got an array of float64'),
-        ([{'size': [2, 2]}], 'mask 0: expected a run-length encoding with size and counts'),
-        ([{'size': [2, 2], 'counts': [1, 2]}], 'mask 0: the runs cover 3 of 4 px'),
+        ([{'size': [2, 2]}], "mask 0: expected a COCO run-length code with 'size' and 'counts'"),
+        ([{'size': [2, 2], 'counts': [1, 2]}], 'mask 0: the runs add up to 3 pixels, expected 2 x 2'),
     ],
 )
 def test_what_is_no_mask_is_refused(masks, message):

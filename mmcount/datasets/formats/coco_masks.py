@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mmcount.utils.run_lengths import checked_runs
+
 __all__ = ['bitmap', 'encode_mask']
 
 
@@ -54,18 +56,12 @@ def bitmap(segmentation: Any, shape: tuple[int, int] | None, name: str = 'mask')
     return mask
 
 
-def _from_runs(runs: dict, name: str) -> np.ndarray:
+def _from_runs(code: dict, name: str) -> np.ndarray:
     try:
-        height, width = (int(side) for side in runs['size'])
-        if isinstance(runs['counts'], list | tuple):
-            if sum(runs['counts']) != height * width:
-                raise ValueError(f'its runs cover {sum(runs["counts"])} pixels of {height}x{width}')
-            runs = coco_mask.frPyObjects({'size': [height, width], 'counts': list(runs['counts'])}, height, width)
-        elif isinstance(runs['counts'], str):
-            runs = {'size': [height, width], 'counts': runs['counts'].encode()}
-        return coco_mask.decode(runs)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{name} cannot be read as COCO run lengths ({type(error).__name__}: {error})') from error
+        runs = checked_runs(code)
+    except ValueError as error:
+        raise ValueError(f'{name} cannot be read as COCO run lengths: {error}') from error
+    return coco_mask.decode(coco_mask.frPyObjects(runs, *runs['size']))
 
 
 def _from_polygons(polygons: Any, shape: tuple[int, int] | None, name: str) -> np.ndarray:

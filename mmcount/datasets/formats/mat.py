@@ -10,7 +10,7 @@ from ..errors import AnnotationError
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
 
 
-def read_mat(path: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
+def read_mat(path: str, required: tuple[str, ...] = (), name: str = '') -> dict[str, Any]:
     """Read a ``.mat`` file: version 4 to 7.2 with SciPy, 7.3 (HDF5) with ``h5py``.
 
     Arrays of numbers stay arrays in MATLAB's shape, cell arrays become lists, in MATLAB's column order, and a struct
@@ -19,6 +19,7 @@ def read_mat(path: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
     Args:
         path: The file.
         required: Variables that it must hold.
+        name: What errors call it; ``path`` by default.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -33,21 +34,22 @@ def read_mat(path: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
         >>> read_mat(path)['annPoints'].tolist()
         [[1.0, 2.0]]
     """
+    name = name or path
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'.mat file {path!r} does not exist')
+        raise FileNotFoundError(f'.mat file {name!r} does not exist')
     try:
         with open(path, 'rb') as stream:
             head = stream.read(520)
         # MATLAB puts a text block of 512 bytes before the HDF5 data, other writers do not
         modern = _HDF5_SIGNATURE in (head[:8], head[512:]) or b'MATLAB 7.3' in head[:128]
-        content = _read_hdf5(path) if modern else _read_mat5(path)
+        content = _read_hdf5(path, name) if modern else _read_mat5(path)
     except ImportError:
         raise
     except Exception as error:  # the readers raise whatever a damaged file makes of them
-        raise AnnotationError(f'cannot be read as a .mat file ({type(error).__name__}: {error})', path) from error
-    missing = [name for name in required if name not in content]
+        raise AnnotationError(f'cannot be read as a .mat file ({type(error).__name__}: {error})', name) from error
+    missing = [one for one in required if one not in content]
     if missing:
-        raise AnnotationError(f'holds no variable {missing[0]!r}, only {sorted(content)[:8]}', path)
+        raise AnnotationError(f'holds no variable {missing[0]!r}, only {sorted(content)[:8]}', name)
     return content
 
 
@@ -69,12 +71,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _read_hdf5(path: str) -> dict[str, Any]:
+def _read_hdf5(path: str, name: str) -> dict[str, Any]:
     try:
         import h5py
     except ImportError as error:
         raise ImportError(
-            f'{path} is a MATLAB 7.3 file, which is read with h5py: run `pip install h5py`, or save it in MATLAB with '
+            f'{name} is a MATLAB 7.3 file, which is read with h5py: run `pip install h5py`, or save it in MATLAB with '
             "the option '-v7'"
         ) from error
 

@@ -1,7 +1,7 @@
 """Mask proposals of images: computed, or read from files. Sources are registered in ``TASK_UTILS``."""
 
 from .base import MaskProposals, ProposalSource, decode_rle, encode_rle
-from .files import MCGProposals, PRMProposals, RLEProposals, decode_runs, encode_runs, read_mat
+from .files import MCGProposals, PRMProposals, RLEProposals, decode_runs, encode_runs, read_proposal_mat
 from .hierarchical import HierarchicalProposals
 
 __all__ = [
@@ -15,5 +15,5 @@ __all__ = [
     'decode_runs',
     'encode_rle',
     'encode_runs',
-    'read_mat',
+    'read_proposal_mat',
 ]

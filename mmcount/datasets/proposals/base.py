@@ -11,6 +11,8 @@ import numpy as np
 from mmengine import fileio
 from pycocotools import mask as coco_mask
 
+from mmcount.utils.run_lengths import checked_runs
+
 from ..errors import AnnotationError
 from ..formats.coco_masks import encode_mask
 
@@ -106,57 +108,9 @@ def decode_rle(code: Any) -> np.ndarray:
     Raises:
         ValueError: ``code`` is no such thing, or its runs do not add up to its size.
     """
-    if not isinstance(code, Mapping) or 'size' not in code or 'counts' not in code:
-        raise ValueError(f"expected a COCO run-length code with 'size' and 'counts', found {str(code)[:60]}")
-    size, counts = code['size'], code['counts']
-    if not is_size(size):
-        raise ValueError(f"'size' must be [height, width], found {size!r}")
-    height, width = (int(side) for side in size)
-    if isinstance(counts, str):
-        counts = _read_counts(counts)
-    if not isinstance(counts, Sequence) or not all(isinstance(one, int) and one >= 0 for one in counts):
-        raise ValueError(f"'counts' must be a string or a list of whole numbers, found {str(counts)[:60]}")
-    if sum(counts) != height * width:
-        raise ValueError(f'the runs add up to {sum(counts)} pixels, expected {height} x {width}')
-    runs = {'size': [height, width], 'counts': list(counts)}
-    mask: np.ndarray = coco_mask.decode(coco_mask.frPyObjects(runs, height, width))
+    runs = checked_runs(code)
+    mask: np.ndarray = coco_mask.decode(coco_mask.frPyObjects(runs, *runs['size']))
     return mask.astype(bool)
-
-
-def _read_counts(text: str) -> list[int]:
-    """The numbers in a string of COCO's compressed counts.
-
-    pycocotools trusts such a string and reads or writes outside of its memory where it is damaged, so its sum is
-    checked first: five bits a character from 48 on, the sixth says that more follow, and from the third number on each
-    is the difference to the one before the last.
-    """
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64:
-            raise ValueError(f"'counts' has the character {character!r}, which no run-length code has")
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if bits & 0x20:
-            continue
-        if bits & 0x10:
-            value -= 1 << shift
-        counts.append(value + counts[-2] if len(counts) > 2 else value)
-        value = shift = 0
-    if shift:
-        raise ValueError("'counts' ends in the middle of a number")
-    return counts
-
-
-def is_size(value: Any) -> bool:
-    """Whether ``value`` is ``[height, width]``."""
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and len(value) == 2
-        and all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in value)
-    )
 
 
 def check_size(masks: Sequence[np.ndarray], results: Mapping[str, Any], path: str) -> None:

@@ -10,15 +10,16 @@ import numpy as np
 from mmengine import fileio
 
 from mmcount.registry import TASK_UTILS
+from mmcount.utils.run_lengths import is_size
 
 from ..errors import AnnotationError
+from ..formats.mat import read_mat
 from .base import (
     MaskProposals,
     ProposalSource,
     check_size,
     decode_rle,
     image_key,
-    is_size,
     join,
     ranked,
     read_json,
@@ -197,7 +198,7 @@ class MCGProposals(ProposalSource):
         with fileio.get_local_path(file) as local:
             if not os.path.isfile(local):
                 raise FileNotFoundError(f'file of proposals not found: {file}')
-            superpixels, labels, scores = read_mat(local, file)
+            superpixels, labels, scores = read_proposal_mat(local, file)
         check_size([superpixels], results, file)
         order = np.argsort(-scores, kind='stable')[:limit]
         leaves, leaf = np.unique(superpixels, return_inverse=True)
@@ -214,7 +215,7 @@ class MCGProposals(ProposalSource):
         return ranked(stack(masks, results), scores[order])
 
 
-def read_mat(path: str, name: str = '') -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+def read_proposal_mat(path: str, name: str = '') -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Superpixels (H, W) int64, the leaves of each of K proposals, and scores (K,) float32 of a ``.mat`` file.
 
     Args:
@@ -226,19 +227,10 @@ def read_mat(path: str, name: str = '') -> tuple[np.ndarray, list[np.ndarray], n
         ImportError: It needs ``h5py``.
     """
     name = name or path
-    with open(path, 'rb') as stream:
-        modern = b'MATLAB 7.3' in stream.read(128)
-    try:
-        fields = _read_hdf5(path, name) if modern else _read_mat5(path)
-    except (ImportError, AnnotationError):
-        raise
-    except Exception as error:  # the readers raise whatever a damaged file makes of them
-        raise AnnotationError(f'not a readable .mat file: {error}', file=name) from error
-    missing = {'superpixels', 'labels', 'scores'} - set(fields)
-    if missing:
-        raise AnnotationError(f'needs superpixels, labels and scores; {sorted(missing)} missing', file=name)
+    fields = read_mat(path, ('superpixels', 'labels', 'scores'), name)
     superpixels, scores = np.asarray(fields['superpixels']), np.asarray(fields['scores'], dtype=np.float32).ravel()
-    labels = [np.asarray(one).ravel().astype(np.int64) for one in fields['labels']]
+    cells = fields['labels']
+    labels = [np.asarray(one).ravel().astype(np.int64) for one in (cells if isinstance(cells, list) else [*cells])]
     if superpixels.ndim != 2:
         raise AnnotationError(f'superpixels must be (height, width), found shape {superpixels.shape}', file=name)
     if len(labels) != len(scores):
@@ -246,36 +238,3 @@ def read_mat(path: str, name: str = '') -> tuple[np.ndarray, list[np.ndarray], n
     if not np.isfinite(scores).all():
         raise AnnotationError(f'score {int(np.flatnonzero(~np.isfinite(scores))[0])} is not finite', file=name)
     return superpixels.astype(np.int64), labels, scores
-
-
-def _read_mat5(path: str) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    content = loadmat(path)
-    fields = {key: content[key] for key in ('superpixels', 'labels', 'scores') if key in content}
-    if 'labels' in fields:
-        cells = fields['labels']
-        fields['labels'] = list(cells.ravel()) if cells.dtype == object else list(np.atleast_2d(cells))
-    return fields
-
-
-def _read_hdf5(path: str, name: str) -> dict[str, Any]:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError(
-            f'{name} is a MATLAB 7.3 file, which is read with h5py: run `pip install h5py`, or save it with '
-            "MATLAB's option '-v7'"
-        ) from error
-    fields: dict[str, Any] = {}
-    with h5py.File(path, 'r') as content:
-        for key in ('superpixels', 'scores'):
-            if key in content:
-                # MATLAB lays arrays out by columns.
-                fields[key] = np.asarray(content[key]).T
-        if 'labels' in content:
-            cells = content['labels']
-            refs = isinstance(cells, h5py.Dataset) and h5py.check_ref_dtype(cells.dtype) is not None
-            flat = np.asarray(cells).T.ravel() if refs else np.asarray(cells).T
-            fields['labels'] = [np.asarray(content[one]) if refs else one for one in flat]
-    return fields

@@ -23,8 +23,9 @@ class GenerateTarget(BaseTransform):
     """Encode the ground truth with the codec that the head decodes with.
 
     Boxes give the points at their centres; a box that counts n gives n of them. Points outside of the image and
-    ignored instances are left out. Put it last, before `PackCountInputs`: a later geometric transform would not move
-    the map.
+    ignored instances are left out. A codec whose ``geometry`` is 'bboxes' gets all boxes that are not ignored, those
+    outside of the image too: what it does with them is its own rule. Put it last, before `PackCountInputs`: a later
+    geometric transform would not move the map.
 
     Required keys: ``gt_bboxes``, ``gt_bboxes_labels``, ``img`` or ``img_shape``; optional ``gt_ignore_flags``,
     ``halo``, ``num_classes``. Added key: ``gt_map`` (C, h, w) float32.
@@ -33,7 +34,7 @@ class GenerateTarget(BaseTransform):
         codec: The codec or its config.
 
     Raises:
-        ValueError: The codec has another number of classes than the data.
+        ValueError: The codec has another number of classes than the data, or needs boxes where points were loaded.
     """
 
     def __init__(self, codec: CountCodec | dict) -> None:
@@ -55,8 +56,11 @@ class GenerateTarget(BaseTransform):
                 f'{type(self.codec).__name__} has num_classes={self.codec.num_classes}'
             )
         img_shape = tuple(results['img'].shape[:2] if 'img' in results else results['img_shape'])
-        points, labels = target_points(results, img_shape)
-        results['gt_map'] = self.codec.encode(points, labels, img_shape, halo=results.get('halo', 0))
+        if self.codec.geometry == 'bboxes':
+            objects, labels = target_boxes(results)
+        else:
+            objects, labels = target_points(results, img_shape)
+        results['gt_map'] = self.codec.encode(objects, labels, img_shape, halo=results.get('halo', 0))
         return results
 
     def __repr__(self) -> str:
@@ -72,6 +76,23 @@ def target_points(results: dict, img_shape: tuple[int, int]) -> tuple[np.ndarray
     if isinstance(boxes, CountedBoxes):
         index = np.repeat(index, boxes.counts.numpy()[index])
     return points.tensor.numpy()[index].astype(np.float32), np.asarray(labels)[index].astype(np.int64)
+
+
+def target_boxes(results: dict) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes of ``results`` that are not ignored, (N, 4) float32 xyxy in pixel edges, and their (N,) int64 labels.
+
+    Raises:
+        ValueError: ``results`` holds points.
+    """
+    boxes, labels = results['gt_bboxes'], results['gt_bboxes_labels']
+    if isinstance(boxes, PointBoxes):
+        raise ValueError(
+            f'{image_name(results)} holds points, but the codec encodes boxes: load them with '
+            "LoadCountAnnotations(geometry='bboxes'), or give the codec geometry='points'"
+        )
+    index = np.flatnonzero(~_ignore_flags(results))
+    tensor = boxes.convert_to('hbox').tensor
+    return tensor.numpy()[index].astype(np.float32), np.asarray(labels)[index].astype(np.int64)
 
 
 @TRANSFORMS.register_module()

@@ -10,6 +10,8 @@ import numpy as np
 import pycocotools.mask as mask_utils
 from numpy.typing import ArrayLike, NDArray
 
+from mmcount.utils.run_lengths import checked_runs
+
 FloatArray = NDArray[np.float64]
 Rles = list[dict[str, Any]]
 Matching = Literal['free', 'best']
@@ -293,14 +295,8 @@ def _size_message(found: Sequence[int], expected: Sequence[int]) -> str:
 
 def _compressed(index: int, rle: Mapping[str, Any]) -> dict[str, Any]:
     """An encoding as pycocotools takes it: ``counts`` in bytes."""
-    size, counts = rle.get('size'), rle.get('counts')
-    if size is None or len(size) != 2 or counts is None:
-        raise ValueError(f'mask {index}: expected a run-length encoding with size and counts, found {sorted(rle)}')
-    height, width = (int(side) for side in size)
-    if isinstance(counts, str):
-        return {'size': [height, width], 'counts': counts.encode('ascii')}
-    if isinstance(counts, bytes):
-        return {'size': [height, width], 'counts': counts}
-    if sum(counts) != height * width:
-        raise ValueError(f'mask {index}: the runs cover {sum(counts)} of {height * width} px')
-    return dict(mask_utils.frPyObjects({'size': [height, width], 'counts': list(counts)}, height, width))
+    try:
+        runs = checked_runs(rle)
+    except ValueError as error:
+        raise ValueError(f'mask {index}: {error}') from error
+    return dict(mask_utils.frPyObjects(runs, *runs['size']))

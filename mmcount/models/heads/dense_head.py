@@ -148,6 +148,8 @@ def to_data_sample(
     extent = tuple((value + 0.5) / one - 0.5 for value, one in corners)
     sample.pred_density = PixelData(data=prediction.density, metainfo=dict(extent=extent))
     sample.pred_instances = InstanceData(points=points, labels=prediction.labels, scores=prediction.scores)
+    if prediction.bboxes is not None:
+        sample.pred_instances.bboxes = prediction.bboxes / scale.repeat(2)
     if interval is not None:
         sample.pred_interval = interval
     if prediction.spread is not None:

@@ -1,5 +1,7 @@
 """The baselines of counting from image-level counts: pooled class maps and a regressor on pooled features."""
 
+from abc import abstractmethod
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -70,9 +72,9 @@ class CountRegressionHead(ImageCountHead):
         true = stack_counts(data_samples, self.num_classes).to(counts.device)
         return dict(loss_count=lower_count_mse(counts, true, self.limit, self.above_limit))
 
+    @abstractmethod
     def pool(self, outputs: Tensor) -> Tensor:
         """What ``forward`` gave, to (N, C) counts."""
-        raise NotImplementedError
 
 
 @MODELS.register_module()

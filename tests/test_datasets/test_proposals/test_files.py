@@ -20,7 +20,7 @@ from mmcount.datasets.proposals import (
     decode_runs,
     encode_rle,
     encode_runs,
-    read_mat,
+    read_proposal_mat,
 )
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -195,10 +195,10 @@ def test_malformed_mat_files(tmp_path):
     superpixels, labels, scores = mat_fields()
     path = tmp_path / 'one.mat'
     path.write_bytes(b'no matrix')
-    with pytest.raises(AnnotationError, match=r'one\.mat: not a readable \.mat file'):
-        read_mat(str(path))
+    with pytest.raises(AnnotationError, match=r'one\.mat: cannot be read as a \.mat file'):
+        read_proposal_mat(str(path))
     for fields, message in (
-        (dict(superpixels=superpixels), r"\['labels', 'scores'\] missing"),
+        (dict(superpixels=superpixels), "holds no variable 'labels'"),
         (dict(superpixels=superpixels, labels=labels, scores=scores[:2]), '3 labels and 2 scores'),
         (dict(superpixels=superpixels, labels=labels, scores=scores * np.nan), 'score 0 is not finite'),
         (dict(superpixels=superpixels + 1, labels=labels, scores=scores), 'proposal 1 has the superpixel 5'),

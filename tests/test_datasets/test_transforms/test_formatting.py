@@ -238,3 +238,27 @@ def test_a_target_needs_places():
     del results['gt_bboxes']
     with pytest.raises(ValueError, match="image a has no 'gt_bboxes' to encode"):
         GenerateTarget(RedundantCountCodec(num_classes=3))(results)
+
+
+def test_a_codec_of_boxes_gets_all_boxes_that_count():
+    codec = dict(type='mmcount.InstanceMapCodec', rule='original', outside='paint')
+    boxes = HorizontalBoxes([[2.0, 2, 8, 8], [-6, 2, 4, 8], [10, 10, 14, 14]])
+    results = dict(
+        img=np.zeros((16, 16, 3), np.uint8), gt_bboxes=boxes, gt_bboxes_labels=np.zeros(3, np.int64), num_classes=1,
+        gt_ignore_flags=np.array([False, False, True]),
+    )  # fmt: skip
+    target = GenerateTarget(codec)(results)['gt_map'][0]
+    # The second box, whose centre is outside, still reaches in; the ignored third one is not painted.
+    assert target[5, 5] == 1
+    assert target[4, 0] == 1
+    assert target[12, 12] == 0
+
+
+@pytest.mark.parametrize('points', [[[3.0, 3.0]], []])
+def test_a_codec_of_boxes_refuses_points_also_where_there_are_none(points):
+    results = dict(
+        img=np.zeros((16, 16, 3), np.uint8), gt_bboxes=PointBoxes(np.array(points, np.float32).reshape(-1, 2)),
+        gt_bboxes_labels=np.zeros(len(points), np.int64), num_classes=1, img_path='a.jpg',
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r'image a\.jpg holds points, but the codec encodes boxes'):
+        GenerateTarget(dict(type='mmcount.InstanceMapCodec'))(results)

@@ -299,8 +299,8 @@ def test_masks_may_be_polygons_or_run_lengths():
         ([[0, 0, 1, 1]], 'polygon of 4 numbers'),
         ([[0, 0, 1, 1, 2, 2, 3]], 'polygon of 7 numbers'),
         ([['a'] * 6], 'cannot be read as polygons'),
-        (dict(size=[20, 30], counts=[3, 4]), r'cannot be read as COCO run lengths .*cover 7 pixels of 20x30'),
-        (dict(counts=[600]), "run lengths .*'size'"),
+        (dict(size=[20, 30], counts=[3, 4]), 'cannot be read as COCO run lengths: .* 7 pixels, expected 20 x 30'),
+        (dict(counts=[600]), "run lengths: .*'size'"),
         (encode_mask(np.ones((4, 4))), r'has shape \(4, 4\), expected \(20, 30\)'),
     ],
 )

@@ -144,3 +144,16 @@ def test_density_says_where_it_lies_in_the_original_image():
     density = counter.test_step(make_batch([(24, 30)], scale_factor=(0.5, 0.5)))[0].pred_density
     # Window 8 at stride 1: cell (0, 0) is centred at -4.5 in the network's input, which is half the image.
     assert density.extent == pytest.approx((-9.5, -9.5, 66.5, 54.5))
+
+
+def test_boxes_of_a_codec_reach_the_sample_in_pixels_of_the_original_image():
+    from mmcount.models.heads.dense_head import to_data_sample
+
+    codec = CODECS.build(dict(type='mmcount.InstanceMapCodec', min_area=1))
+    confidence = torch.zeros(1, 8, 12)
+    confidence[0, 2:5, 4:8] = 0.9
+    sample = CountDataSample(metainfo=dict(img_id='a', img_shape=(8, 12), scale_factor=(0.5, 0.25)))
+    prediction = codec.decode(confidence, (8, 12))
+    instances = to_data_sample(prediction, sample, prediction.counts, None).pred_instances
+    assert instances.bboxes.tolist() == [[8, 8, 16, 20]]
+    assert instances.points.tolist() == [[11.5, 13.5]]
