@@ -9,4 +9,5 @@ test_dataloader = dict(dataset=dict(scene=scene))
 test_evaluator = [
     dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
     dict(type='mmcount.GameMetric', images='positive'),
+    dict(type='mmcount.GameMetric', prefix='all'),
 ]

@@ -12,6 +12,8 @@ from mmcount.codecs import CountPrediction
 from mmcount.ops import find_peaks
 from mmcount.structures import CountDataSample
 
+CELLS = ('area', 'pixel')
+
 
 def stack_counts(samples: list[CountDataSample], num_classes: int) -> Tensor:
     """(N, C) float32 true counts of the images of a batch.
@@ -66,20 +68,32 @@ class ImageCountHead(BaseModule, metaclass=ABCMeta):
         num_classes: C.
         limit: Largest count that is known exactly.
         peak_radius: Half-size in cells of the window of a peak.
+        cells: Where the cells of the maps lie. 'area': side by side over the whole image, as published code has it.
+            'pixel': centred on every s-th pixel from the first one, as those of a ResNet of stride s are, whose
+            convolutions pad both sides alike. That is (s - 1) / 2 px up and left of 'area': 1.5 px at stride 4, 15.5
+            at 32. Points and the extent of the density move, counts do not.
         init_cfg: Initialisation.
     """
 
     def __init__(
-        self, num_classes: int, limit: int = 4, peak_radius: int = 1, init_cfg: dict | list[dict] | None = None
+        self,
+        num_classes: int,
+        limit: int = 4,
+        peak_radius: int = 1,
+        cells: str = 'area',
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if num_classes < 1:
             raise ValueError(f'num_classes must be at least 1, got {num_classes}')
         if limit < 1:
             raise ValueError(f'limit must be at least 1, got {limit}')
+        if cells not in CELLS:
+            raise ValueError(f'cells must be one of {CELLS}, got {cells!r}')
         self.num_classes = num_classes
         self.limit = limit
         self.peak_radius = peak_radius
+        self.cells = cells
 
     @abstractmethod
     def loss(self, feats: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
@@ -122,12 +136,15 @@ class ImageCountHead(BaseModule, metaclass=ABCMeta):
     def _prediction(self, image: ImageCounts, sample: CountDataSample, cells: tuple[int, int]) -> CountPrediction:
         counts, density = image.counts[0], image.density[0]
         height, width = sample.img_shape[:2]
-        extent = (-0.5, -0.5, width - 0.5, height - 0.5)
-        points, labels, scores = self._points(image, (height / cells[0], width / cells[1]))
+        cell_size = (height / cells[0], width / cells[1])
+        top, left = (-0.5 if self.cells == 'area' else -side / 2 for side in cell_size)
+        extent = (left, top, left + width, top + height)
+        points, labels, scores = self._points(image, cell_size)
+        points = points + points.new_tensor([left, top])
         return CountPrediction(counts, density, points, labels, scores, extent)
 
     def _points(self, image: ImageCounts, cell_size: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
-        """As many of the highest peaks of each class as it has objects, as (P, 2) px, labels and scores in 0..1."""
+        """As many of the highest peaks of each class as it has objects: (P, 2) px of the map, labels, scores."""
         if image.response is None:
             empty = image.counts.new_zeros(0)
             return empty.view(0, 2), empty.long(), empty
@@ -141,5 +158,5 @@ class ImageCountHead(BaseModule, metaclass=ABCMeta):
         kept = rank < number[labels]
         positions, labels, values = positions[kept], labels[kept], values[kept]
         size = values.new_tensor([cell_size[1], cell_size[0]])
-        points = (positions[:, [3, 2]].to(values.dtype) + 0.5) * size - 0.5
+        points = (positions[:, [3, 2]].to(values.dtype) + 0.5) * size
         return points, labels, values.sigmoid()

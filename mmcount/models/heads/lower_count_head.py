@@ -47,6 +47,7 @@ class LowerCountHead(ImageCountHead):
         negative_sampling: Arguments of :func:`mmcount.models.losses.sample_negatives` for data sets with many classes,
             such as ``dict(rare_below=0.3, keep_prob=0.1)``; None uses every empty class.
         class_gate: Whether a class without a positive score counts zero.
+        cells: Where the cells of the maps lie, 'area' or 'pixel', see :class:`ImageCountHead`.
         init_cfg: Initialisation; torch's default, as the released code.
 
     Example:
@@ -70,9 +71,10 @@ class LowerCountHead(ImageCountHead):
         loss_weights: Mapping[str, float] = dict(rank=0.1),
         negative_sampling: Mapping[str, float] | None = None,
         class_gate: bool = True,
+        cells: str = 'area',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(num_classes, limit, peak_radius, init_cfg)
+        super().__init__(num_classes, limit, peak_radius, cells, init_cfg)
         if reduction not in REDUCTIONS:
             raise ValueError(f'reduction must be one of {REDUCTIONS}, got {reduction!r}')
         unknown = sorted(set(loss_weights) - set(TERMS))
@@ -94,7 +96,8 @@ class LowerCountHead(ImageCountHead):
         """Features to class maps M and density logits Y, both (N, C, h, w) and linear."""
         shared = self.shared_conv(feats[-1])
         for_class, for_density = shared.split(self.branch_channels, dim=1)
-        return self.class_branch(for_class), self.density_branch(for_density)
+        # Dense copies: on a CPU normalisation of a strided view takes several times as long.
+        return self.class_branch(for_class.clone()), self.density_branch(for_density.clone())
 
     def response_maps(self, feats: tuple[Tensor, ...]) -> Tensor:
         """(N, C, h, w) class maps."""

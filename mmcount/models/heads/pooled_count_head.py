@@ -48,6 +48,7 @@ class CountRegressionHead(ImageCountHead):
         limit: Largest count that is known exactly.
         above_limit: What a larger count teaches, see :func:`lower_count_mse`.
         peak_radius: Half-size in cells of the window of a peak.
+        cells: Where the cells of the maps lie, 'area' or 'pixel', see :class:`ImageCountHead`.
         init_cfg: Initialisation.
     """
 
@@ -57,9 +58,10 @@ class CountRegressionHead(ImageCountHead):
         limit: int = 4,
         above_limit: str = 'target',
         peak_radius: int = 1,
+        cells: str = 'area',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(num_classes, limit, peak_radius, init_cfg)
+        super().__init__(num_classes, limit, peak_radius, cells, init_cfg)
         if above_limit not in ABOVE_LIMIT:
             raise ValueError(f'above_limit must be one of {ABOVE_LIMIT}, got {above_limit!r}')
         self.above_limit = above_limit

@@ -156,6 +156,27 @@ def test_points_are_the_highest_peaks_as_many_as_objects():
     assert bool((instances.points >= 0).all())
 
 
+@pytest.mark.parametrize('name', ['lower', 'cam', 'peak', 'glance'])
+def test_cells_on_pixels_lie_half_a_cell_before_cells_of_an_area(name):
+    area, pixel = (build_counter({**HEADS[name], 'cells': cells}).eval() for cells in ('area', 'pixel'))
+    pixel.load_state_dict(area.state_dict())
+    one, other = (counter.test_step(make_batch([None, None]))[0] for counter in (area, pixel))
+    torch.testing.assert_close(one.pred_counts, other.pred_counts)
+    rows, columns = one.pred_density.data.shape[1:]
+    shift = torch.tensor([(48 / columns - 1) / 2, (32 / rows - 1) / 2])
+    assert bool((shift > 0).all())
+    apart = one.pred_instances.points - other.pred_instances.points
+    torch.testing.assert_close(apart, shift.expand_as(apart))
+    moved = torch.tensor(one.pred_density.extent) - torch.tensor(other.pred_density.extent)
+    torch.testing.assert_close(moved, shift.repeat(2))
+
+
+@pytest.mark.parametrize('name', ['lower', 'cam', 'glance'])
+def test_unknown_places_of_cells_are_refused(name):
+    with pytest.raises(ValueError, match=r"cells must be one of .*'corner'"):
+        build_counter({**HEADS[name], 'cells': 'corner'})
+
+
 @pytest.mark.parametrize('name', ['lower', 'cam', 'peak'])
 def test_smaller_images_of_a_batch_get_their_own_part_of_the_map(name):
     counter = build_counter(HEADS[name]).eval()
