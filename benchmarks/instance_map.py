@@ -1,8 +1,10 @@
-"""Time the label maps and the evaluation of crowd localisation (IIM) against the published way of doing it.
+"""Time label maps, post-processing and evaluation of crowd localisation (IIM) against the published way of doing them.
 
 ``published method`` is our own write-up of the description of the published scripts: for label maps all distances and a
 full sort for each head, then the loops over heads, neighbours and shrinking steps; it is checked to paint the very same
-pixels, equal distances by the order of the heads. Scoring has no peer here: the published search takes minutes.
+pixels, equal distances by the order of the heads; for post-processing a comparison of confidence and threshold in
+PyTorch, then OpenCV's components with their statistics on the CPU, checked to find the same points and boxes. Scoring
+has no peer here: the published search takes minutes.
 
     python benchmarks/instance_map.py --rounds 5 --out benchmarks/results/instance_map.csv
 """
@@ -14,15 +16,19 @@ import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from ops import FIELDS, Case, rows_of, verdicts
+from ops_components import discs
 
-from mmcount.codecs import BOX_RULES, BoxRule, InstanceMapCodec
+from mmcount.codecs import BOX_RULES, BoxRule, CountPrediction, InstanceMapCodec
 from mmcount.evaluation.functional import Heads, box_levels, box_sigmas, localization_errors, score_points
 
 Array = NDArray[np.float64]
 SHAPE = (1080, 1920)
+SHAPE_4K = (2160, 3840)
 
 
 def published_method(boxes: Array, rule: BoxRule) -> Array:
@@ -102,6 +108,68 @@ def label_maps() -> Iterator[Case]:
             yield Case(name, encode, {peer: published}, {peer: 50.0} if count >= 5000 else {}, check)
 
 
+def binary_map(confidence: torch.Tensor, threshold: torch.Tensor) -> NDArray[np.uint8]:
+    """A map of ones and zeros by PyTorch, as published."""
+    ones, zeros = torch.ones_like(confidence), torch.zeros_like(confidence)
+    return torch.where(confidence >= threshold, ones, zeros).numpy()[0].astype(np.uint8)
+
+
+def lean_binary_map(confidence: torch.Tensor, threshold: torch.Tensor) -> NDArray[np.uint8]:
+    """A comparison by NumPy, whose result is used as it is."""
+    return (confidence.numpy() >= threshold.numpy())[0].view(np.uint8)
+
+
+def opencv_components(binary: NDArray[np.uint8]) -> tuple[Array, Array]:
+    """Points and boxes (left, top, right, bottom) of the 4-connected components of at least 3 pixels."""
+    _, _, stats, centroids = cv2.connectedComponentsWithStats(binary, connectivity=4)
+    boxes, points, areas = stats[1:, :4], centroids[1:], stats[1:, 4]
+    keep = areas >= 3
+    boxes = np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)
+    return points[keep], boxes[keep].astype(np.float64)
+
+
+def post_processing() -> Iterator[Case]:
+    """From the maps of a 4K image to points, boxes, scores and density."""
+    rng = np.random.default_rng(0)
+    height, width = SHAPE_4K
+    for count in (5000, 20_000):
+        mask = discs(height, width, count, rng)
+        noise = rng.random(mask.shape, np.float32)
+        confidence = torch.from_numpy(mask * np.float32(0.4) + noise * np.float32(0.3))[None]
+        threshold = torch.full_like(confidence, 0.35)
+        codec = InstanceMapCodec()
+
+        def decode(
+            codec: InstanceMapCodec = codec, confidence: torch.Tensor = confidence, threshold: torch.Tensor = threshold
+        ) -> CountPrediction:
+            return codec.decode(confidence, SHAPE_4K, threshold)
+
+        def published(
+            confidence: torch.Tensor = confidence, threshold: torch.Tensor = threshold
+        ) -> tuple[Array, Array]:
+            return opencv_components(binary_map(confidence, threshold))
+
+        def lean(confidence: torch.Tensor = confidence, threshold: torch.Tensor = threshold) -> tuple[Array, Array]:
+            return opencv_components(lean_binary_map(confidence, threshold))
+
+        peers = {'torch.where + cv2, as published': published, 'numpy threshold + cv2': lean}
+
+        def check(
+            own: Callable[[], CountPrediction] = decode,
+            others: dict[str, Callable[[], tuple[Array, Array]]] = peers,
+            count: int = count,
+        ) -> None:
+            found = own()
+            mine = np.column_stack((found.bboxes.numpy(), found.points.numpy()))
+            for name, other in others.items():
+                points, boxes = other()
+                peer = np.column_stack((boxes, points.astype(np.float32)))
+                if len(mine) != count or not np.array_equal(mine[np.lexsort(mine.T)], peer[np.lexsort(peer.T)]):
+                    raise RuntimeError(f'{name}: the points differ')
+
+        yield Case(f'post-processing 4K {count} heads', decode, peers, {'best': 5.0}, check)
+
+
 def validation_set(images: int = 500, heads: int = 200_000, seed: int = 0) -> tuple[list[Array], list[Heads]]:
     """Predictions and heads like those of a validation set of NWPU-Crowd: few huge crowds, many small ones."""
     rng = np.random.default_rng(seed)
@@ -137,12 +205,11 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--out', type=Path)
     args = parser.parse_args()
-    import torch
-
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     print(f'{platform.machine()}, one thread, load average {os.getloadavg()[0]:.1f} at the start')
     rows: list[dict[str, object]] = []
-    for case in (*label_maps(), *scoring()):
+    for case in (*label_maps(), *post_processing(), *scoring()):
         if args.case not in case.name:
             continue
         case.check()

@@ -32,7 +32,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--score-thr', type=float, default=0.3, help="lowest score of a detector's box that counts")
     parser.add_argument('--calibrated', action='store_true', help='count with the calibration of the checkpoint')
-    parser.add_argument('--tile', type=int, help='largest side in pixels that the network sees at once')
+    parser.add_argument(
+        '--tile', type=int, nargs='+', help='largest side, or height and width, in pixels that the network sees at once'
+    )
+    parser.add_argument(
+        '--tile-mode', choices=('exact', 'average'), default='exact', help='as the whole image, or as IIM was published'
+    )
     parser.add_argument('--device', help='cpu, cuda, cuda:1 ...; by default CUDA where there is one')
     parser.add_argument('--no-vis', action='store_true', help='write no overlays')
     parser.add_argument(
@@ -45,6 +50,10 @@ def parse_args() -> argparse.Namespace:
         args.csv = str(Path(args.out_dir) / 'counts.csv')
     if args.csv is None and (args.resume or args.objects_csv is not None):
         parser.error('--resume and --objects-csv need --csv or --out-dir')
+    if args.tile is not None:
+        if len(args.tile) > 2:
+            parser.error('--tile takes one number, or height and width')
+        args.tile = args.tile[0] if len(args.tile) == 1 else tuple(args.tile)
     if args.objects_csv == '':
         args.objects_csv = str(Path(args.csv).with_name('objects.csv'))
     return args
@@ -84,6 +93,7 @@ def main() -> int:
             resume=args.resume,
             return_density=False,
             tile=args.tile,
+            tile_mode=args.tile_mode,
         )
     except (FileNotFoundError, TypeError, ValueError) as error:
         print(f'ERROR: {error}', file=sys.stderr)

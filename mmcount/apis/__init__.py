@@ -1,5 +1,6 @@
-"""Count in pictures: the inferencer, its results and its files."""
+"""Count in pictures: the inferencer, its results and its files; the benchmark of counters."""
 
+from .benchmark import BenchmarkOptions, Contender, benchmark_counters
 from .inferencer import CountInferencer, CountOptions
 from .inputs import ImageInput, list_inputs
 from .results import CountResult, result_from_sample, round_count
@@ -9,12 +10,15 @@ from .writers import COUNT_COLUMNS, OBJECT_COLUMNS, CountsCsv
 __all__ = [
     'COUNT_COLUMNS',
     'OBJECT_COLUMNS',
+    'BenchmarkOptions',
+    'Contender',
     'CountInferencer',
     'CountOptions',
     'CountResult',
     'CountsCsv',
     'ImageInput',
     'TiledDenseInference',
+    'benchmark_counters',
     'list_inputs',
     'result_from_sample',
     'round_count',

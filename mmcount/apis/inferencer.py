@@ -6,10 +6,10 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from rich.progress import track
 from torch import nn
 
+from mmcount.models.tiling import MapTiles
 from mmcount.registry import INFERENCERS
 from mmcount.utils import register_all_modules
 from mmcount.visualization import CountVisualizer
@@ -40,7 +41,7 @@ from .model_info import (
     weights_file,
 )
 from .results import CountResult, instances_are_all, is_at_cap, result_from_sample
-from .tiling import network_context, tiled_predict
+from .tiling import tiled_predict, tiles_for
 from .writers import CountsCsv
 
 #: What an image is, its pixels, what the pipeline packed or the model predicted, or else why it has none.
@@ -64,8 +65,9 @@ class CountOptions:
         resume: Continue an interrupted ``csv``; images that are in it are not counted again and not returned. The
             other options and the inputs have to be the same.
         return_density: Keep the density of each image: one float32 per cell of the map and class.
-        tile: Largest side in pixels that the network sees at once: the same counts with less memory, for counters
-            that allow it.
+        tile: Largest side, or height and width, in pixels that the network sees at once: the same counts with less
+            memory, for counters that allow it. None does what ``test_cfg.tiles`` of the model says.
+        tile_mode: 'exact', or 'average' for IIM as published, see :class:`mmcount.models.tiling.MapTiles`.
 
     Raises:
         ValueError: An option is not valid.
@@ -80,13 +82,17 @@ class CountOptions:
     objects_csv: str | Path | None = None
     resume: bool = False
     return_density: bool = True
-    tile: int | None = None
+    tile: int | tuple[int, int] | None = None
+    tile_mode: Literal['exact', 'average'] = 'exact'
+    tiles: MapTiles | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {self.batch_size}')
         if self.csv is None and (self.objects_csv is not None or self.resume):
             raise ValueError('objects_csv and resume need csv')
+        if self.tile is not None and not isinstance(self.tile, int) and len(self.tile) != 2:
+            raise ValueError(f'tile must be one number, or height and width, got {self.tile}')
 
     def overlay(self, name: str) -> str | None:
         """The file that gets the overlay of an image."""
@@ -257,8 +263,7 @@ class CountInferencer(BaseInferencer):
 
     def _stream(self, items: list[ImageInput], options: CountOptions, return_vis: bool = False) -> Iterator[Counted]:
         """Check what can be checked, then hand out the generator that does the work."""
-        if options.tile is not None:
-            network_context(self.model)
+        options.tiles = tiles_for(self.model, options.tile, options.tile_mode)
         writer = None
         if options.csv is not None:
             writer = CountsCsv(
@@ -295,7 +300,7 @@ class CountInferencer(BaseInferencer):
         remaining = iter(items)
         while chunk := list(islice(remaining, options.batch_size)):
             prepared = [self._prepare(item) for item in chunk]
-            outcomes = iter(self._forward_each([packed for _, _, packed, _ in prepared if packed], options.tile))
+            outcomes = iter(self._forward_each([packed for _, _, packed, _ in prepared if packed], options.tiles))
             for item, image, packed, error in prepared:
                 outcome: Any = next(outcomes) if packed else None
                 if isinstance(outcome, Exception):
@@ -316,24 +321,24 @@ class CountInferencer(BaseInferencer):
         except Exception as error:
             return item, image, None, describe(error)
 
-    def _forward_each(self, batch: list[Any], tile: int | None) -> list[Any]:
+    def _forward_each(self, batch: list[Any], tiles: MapTiles | None) -> list[Any]:
         """A data sample or an exception for each; a batch that fails runs again one by one."""
         if not batch:
             return []
         try:
-            return list(self.forward(self.collate_fn(batch), tile=tile))
+            return list(self.forward(self.collate_fn(batch), tiles=tiles))
         except Exception as error:
             if len(batch) == 1:
                 return [error]
-        return [outcome for one in batch for outcome in self._forward_each([one], tile)]
+        return [outcome for one in batch for outcome in self._forward_each([one], tiles)]
 
     @torch.no_grad()
-    def forward(self, inputs: dict, tile: int | None = None) -> list:
+    def forward(self, inputs: dict, tiles: MapTiles | None = None) -> list:
         """The data samples of a batch with their predictions."""
-        if tile is None:
+        if tiles is None:
             return self.model.test_step(inputs)
         data = self.model.data_preprocessor(inputs, False)
-        return tiled_predict(self.model, data['inputs'], data['data_samples'], tile)
+        return tiled_predict(self.model, data['inputs'], data['data_samples'], tiles)
 
     def _result(self, sample: Any, name: str, options: CountOptions) -> CountResult:
         if instances_are_all(sample) and is_at_cap(sample, self.cap, options.score_thr):

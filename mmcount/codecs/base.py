@@ -43,9 +43,12 @@ class CountCodec(ABC):
 
     Attributes:
         geometry: What ``encode`` takes: 'points' (N, 2), or 'bboxes' (N, 4) in pixel edges.
+        counts_points: Whether every object that ``decode`` counts is one of its points, a unit in its own cell of the
+            density.
     """
 
     geometry: str = 'points'
+    counts_points: bool = False
 
     def __init__(self, num_classes: int = 1, stride: int = 1) -> None:
         if num_classes < 1:

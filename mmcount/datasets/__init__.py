@@ -3,31 +3,39 @@
 from . import lego, transforms  # imported for their registered modules
 from .coco import COCOCounts
 from .count_dataset import CountDataset, class_palette
+from .counted_coco import CountedCocoDataset
 from .counts_csv import CountsCSVDataset
 from .crowd import FDST, UCFQNRF, CrowdDataset, JHUCrowd, NWPUCrowd, ShanghaiTechA, ShanghaiTechB
 from .dot_images import AdipocyteCells, DotImageDataset, MBMCells, VGGCells
 from .errors import AnnotationError
 from .lego import MNISTLego
+from .locount import LocountDataset
 from .points_csv import PointsCSVDataset
+from .salient import MSO, SOS, SalientCoco
 from .splits import CountSplit
 from .voc import VOCCounts, VOCSegmentationTrain
 
 __all__ = [
     'FDST',
+    'MSO',
+    'SOS',
     'UCFQNRF',
     'AdipocyteCells',
     'AnnotationError',
     'COCOCounts',
     'CountDataset',
     'CountSplit',
+    'CountedCocoDataset',
     'CountsCSVDataset',
     'CrowdDataset',
     'DotImageDataset',
     'JHUCrowd',
+    'LocountDataset',
     'MBMCells',
     'MNISTLego',
     'NWPUCrowd',
     'PointsCSVDataset',
+    'SalientCoco',
     'ShanghaiTechA',
     'ShanghaiTechB',
     'VGGCells',

@@ -1,6 +1,5 @@
 """COCO, and any file in its format, as a counting data set."""
 
-import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,16 +13,17 @@ from mmcount.utils.atomic import write_atomic
 
 from .count_dataset import CountDataset
 from .errors import AnnotationError, did_you_mean
-from .formats.coco import HALVES, half_of, image_order, read_coco, read_id_list
+from .formats.coco import HALVES, half_of, image_order, parse_box, parse_count, read_coco, read_id_list
 
 
 @DATASETS.register_module()
 class COCOCounts(CountDataset):
     """Images and one COCO-format file: counts of its categories, boxes, and on demand masks.
 
-    Every annotation of an image adds one to the count of its category, whatever its box or area: the filters of
-    detection data sets (tiny or clipped boxes, images without objects) do not apply here. Classes are the categories
-    by ascending id. Images are found under the ``file_name`` of the file itself, ``img_id`` is the image's id.
+    Every annotation of an image adds one to the count of its category, or its ``count`` where it has one, whatever its
+    box or area: the filters of detection data sets (tiny or clipped boxes, images without objects) do not apply here.
+    Classes are the categories by ascending id, without blanks around their names. Images are found under the
+    ``file_name`` of the file itself, ``img_id`` is the image's id.
 
     The counting work on COCO 2014 halves the validation images into validation and test in two ways:
 
@@ -107,10 +107,10 @@ class COCOCounts(CountDataset):
     def _labels_of_categories(self, content: Mapping[str, Any]) -> dict[int, int]:
         """Category id to label, after fixing the classes if metainfo names none."""
         categories = sorted(content['categories'], key=lambda category: category['id'])
-        names = [str(category['name']) for category in categories]
+        names = [str(category['name']).strip() for category in categories]
         if 'classes' not in self._metainfo:
             self.set_classes(names)
-        classes = self._metainfo['classes']
+        classes = [name.strip() for name in self._metainfo['classes']]
         for name in classes:
             if name not in names:
                 raise ValueError(
@@ -126,11 +126,12 @@ class COCOCounts(CountDataset):
     def _info(self, image: dict, annotations: list[tuple[int, dict]], labels: Mapping[int, int]) -> dict:
         chosen = [(index, one) for index, one in annotations if one['category_id'] in labels]
         kinds = np.array([labels[one['category_id']] for _, one in chosen], dtype=np.int64)
+        counts = np.array([self._count(index, one) for index, one in chosen], dtype=np.int64)
         ignored = np.array([bool(one.get('iscrowd')) and not self.count_crowd for _, one in chosen], dtype=bool)
         info = {
             'img_path': os.path.join(self.data_prefix['img'], image['file_name']),
             'img_id': str(image['id']),
-            'image_counts': np.bincount(kinds[~ignored], minlength=self.num_classes),
+            'image_counts': np.bincount(kinds[~ignored], weights=counts[~ignored], minlength=self.num_classes),
         }
         if image.get('height') and image.get('width'):
             info.update(height=int(image['height']), width=int(image['width']))
@@ -138,6 +139,8 @@ class COCOCounts(CountDataset):
             return info  # a file of counts: where the objects are is not known
         boxes = np.array([self._box(index, one['bbox']) for index, one in chosen], dtype=np.float32).reshape(-1, 4)
         info.update(bboxes=boxes, labels=kinds, ignore_flags=ignored)
+        if any('count' in one for _, one in chosen):
+            info['counts'] = counts
         if self.with_mask:
             info['masks'] = [
                 one.get('segmentation') or _rectangle(box) for (_, one), box in zip(chosen, boxes, strict=True)
@@ -145,16 +148,19 @@ class COCOCounts(CountDataset):
             info['ignore_flags'] = ignored | np.array([not one.get('segmentation') for _, one in chosen], dtype=bool)
         return info
 
+    def _count(self, index: int, annotation: Mapping[str, Any]) -> int:
+        """Objects in a box: its ``count``, or one."""
+        try:
+            return parse_count(annotation.get('count', 1))
+        except ValueError as error:
+            raise AnnotationError(f'annotations[{index}]: {error}', self.ann_file) from None
+
     def _box(self, index: int, box: Any) -> list[float]:
         """(x, y, width, height) as xyxy."""
         try:
-            x, y, width, height = (float(value) for value in box)
-        except (TypeError, ValueError):
-            width = math.nan
-        if not (width >= 0 and height >= 0 and math.isfinite(x + y + width + height)):
-            raise AnnotationError(
-                f'annotations[{index}] has the bbox {box!r}, expected x, y, width >= 0, height >= 0', self.ann_file
-            )
+            x, y, width, height = parse_box(box)
+        except ValueError as error:
+            raise AnnotationError(f'annotations[{index}]: {error}', self.ann_file) from None
         return [x, y, x + width, y + height]
 
     def write_image_list(self, path: str | Path) -> None:

@@ -25,14 +25,16 @@ class PointsCSVDataset(TableDataset):
     in the table has **zero** objects. Use a list where the folder also holds images that nobody has labelled.
 
     The table may be separated by commas, semicolons or tabs, with or without quotes and byte order mark; the order of
-    columns and the case of their names do not matter. ``image`` is the path below the image folder.
+    columns and the case of their names do not matter. ``image`` is the path below the image folder. Where the table
+    also has the columns x1, y1, x2 and y2, each object has its box (``bboxes``).
 
     Args:
         ann_file: The table, relative to ``data_root``.
         images: ``None`` or 'folder' for every image below the image folder, or a text file (relative to
             ``data_root``) with one labelled image per line.
         origin: 'center' where (0, 0) is the centre of the first pixel, 'corner' where it is its outer corner, as in
-            tools that draw on a continuous canvas; the latter is moved by half a pixel.
+            tools that draw on a continuous canvas; the latter is moved by half a pixel. Boxes are in edges of pixels
+            and never moved.
         check_bounds: Compare every point with its image's size. A point up to half a pixel outside is moved onto the
             border; anything farther is an error.
         metainfo: ``dict(classes=(...))`` fixes classes and their order. Without it the classes are those of the
@@ -90,6 +92,8 @@ class PointsCSVDataset(TableDataset):
                 inside = self._onto_image(points[index], height, width, name, lines)
                 moved += int((inside != points[index].astype(np.float32)).any(axis=1).sum())
                 info.update(height=height, width=width)
+            if table.boxes is not None:
+                info['bboxes'] = table.boxes[index]
             data_list.append({**info, 'points': inside})
         self._warn(moved, 'points up to half a pixel outside their image were moved onto its border')
         # a tool that saves twice doubles every object

@@ -1,4 +1,5 @@
 """What plugs into MMEngine's runner."""
 
 from .hooks import *  # noqa: F403
+from .loops import *  # noqa: F403
 from .optimizers import *  # noqa: F403

@@ -129,7 +129,7 @@ class CountedBoxes(BaseBoxes):
         """
         raise NotImplementedError(
             'boxes with counts cannot be computed from masks, which do not tell the counts; if this comes from a '
-            'transform, set its recompute_bbox=False'
+            "transform, set its recompute_bbox=False, or wrap it: dict(type='mmcount.CountsInLabels', transform=...)"
         )
 
 

@@ -1,8 +1,30 @@
 """Files that are there whole or not at all."""
 
+import io
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, TextIO
+
+
+@contextmanager
+def open_atomic(path: str | Path) -> Iterator[TextIO]:
+    """Write a file of any size piece by piece; it appears under its name when the block ends without an error.
+
+    Text is written in UTF-8 with its line ends as they are. Folders are made where they are missing.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with open_atomic(folder / 'counts.csv') as stream:
+        ...     _ = stream.write('img_id,gt')
+        >>> (folder / 'counts.csv').read_text()
+        'img_id,gt'
+    """
+    with _open_binary(path) as binary, io.TextIOWrapper(binary, encoding='utf-8', newline='') as stream:
+        yield stream
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:
@@ -17,12 +39,18 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
         >>> (folder / 'new' / 'counts.csv').read_text()
         'img_id,gt'
     """
+    with _open_binary(path) as stream:
+        stream.write(content.encode('utf-8') if isinstance(content, str) else content)
+
+
+@contextmanager
+def _open_binary(path: str | Path) -> Iterator[BinaryIO]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}.')
     try:
         with os.fdopen(handle, 'wb') as stream:
-            stream.write(content.encode('utf-8') if isinstance(content, str) else content)
+            yield stream
         os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide the file from the rest of the group
         os.replace(temporary, target)
     except BaseException:

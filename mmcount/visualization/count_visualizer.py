@@ -31,7 +31,7 @@ def write_image(path: str, image: np.ndarray) -> None:
 
 @VISUALIZERS.register_module()
 class CountVisualizer(Visualizer):
-    """Pictures of counted images: image | ground truth | predicted density | predicted points or boxes.
+    """Pictures of counted images: image | ground truth | predicted density | predicted points, boxes or ellipses.
 
     Works for every data sample that the metrics accept, plain detectors' included.
 

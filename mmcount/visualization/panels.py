@@ -23,6 +23,7 @@ from .drawing import (
     colour_bar,
     display_size,
     draw_boxes,
+    draw_ellipses,
     draw_masks,
     draw_points,
     grid,
@@ -252,9 +253,13 @@ def _draw_instances(
         if (weights[keep] == 1).all():  # boxes would only hide the masks, but say how many objects they hold
             return len(colours)
     boxes = None if fields.get('bboxes') is None else to_numpy(fields['bboxes'])
-    if boxes is not None and boxes.shape[-1] >= 4:
-        factors = np.tile(np.broadcast_to(scale, 2), 2)
-        draw_boxes(panel, boxes[keep, :4] * factors - 0.5, colours, weights[keep], 2 if len(colours) < 100 else 1)
+    factors = np.tile(np.broadcast_to(scale, 2), 2)
+    thickness = 2 if len(colours) < 100 else 1
+    if fields.get('ellipses') is not None:  # their boxes are only the smallest ones around them
+        shapes = to_numpy(fields['ellipses']).reshape(-1, 4)[keep] * factors
+        draw_ellipses(panel, shapes - np.array([0.5, 0.5, 0, 0]), colours, thickness)
+    elif boxes is not None and boxes.shape[-1] >= 4:
+        draw_boxes(panel, boxes[keep, :4] * factors - 0.5, colours, weights[keep], thickness)
     else:
         # Marks of half the room that each object has never hide the scene.
         room = np.sqrt(panel.shape[0] * panel.shape[1] / len(colours))

@@ -169,8 +169,8 @@ def broken(**changes):
         (broken(images=[{'id': '9', 'file_name': 'x.jpg'}]), r"images\[5\] has the id '9', expected an integer"),
         (broken(annotations=[annotation(8, 2)]), r'annotations\[6\] has image_id 8'),
         (broken(annotations=[annotation(9, 3)]), r'annotations\[6\] has category_id 3'),
-        (broken(annotations=[annotation(9, 2, (1, 2, -3, 4))]), r'annotations\[6\] has the bbox \[1, 2, -3, 4\]'),
-        (broken(annotations=[annotation(9, 2, (1, 2, 3))]), r'annotations\[6\] has the bbox'),
+        (broken(annotations=[annotation(9, 2, (1, 2, -3, 4))]), r'annotations\[6\]: the bbox is \[1, 2, -3, 4\]'),
+        (broken(annotations=[annotation(9, 2, (1, 2, 3))]), r'annotations\[6\]: the bbox is'),
         (broken(categories=[{'id': 4, 'name': 'bicycle'}]), r"\['bicycle'\] more than once"),
     ],
 )

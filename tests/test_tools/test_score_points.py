@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 PATH = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools' / 'score_points.py'
@@ -69,3 +70,20 @@ def test_files_of_other_images_are_refused(tool, files, capsys, monkeypatch):
         run(tool, monkeypatch, pred, truth)
     with pytest.raises(SystemExit, match=r'ERROR: .*No such file'):
         run(tool, monkeypatch, pred, truth.with_name('other.txt'))
+
+
+def test_lists_with_fixed_radii_in_their_columns(tool, tmp_path):
+    """FIDTM's form: sigma_s 4 and sigma_l 8 for every head, all of level 1, blanks at the end of a line."""
+    rng = np.random.default_rng(0)
+    heads = {name: np.floor(rng.random((number, 2)) * 60) for name, number in (('1', 40), ('10', 0), ('2', 7))}
+    pred = {name: np.floor(one + rng.normal(0, 4, one.shape)) for name, one in heads.items()}
+    rows = [[name, len(one), *(f'{x:g} {y:g} 4 8 1' for x, y in one)] for name, one in heads.items()]
+    (tmp_path / 'A_gt.txt').write_text(''.join(' '.join(map(str, row)) + ' \n' for row in rows))
+    rows = [[name, len(one), *(f'{x:g} {y:g}' for x, y in one)] for name, one in pred.items()]
+    (tmp_path / 'A_pred.txt').write_text(''.join(' '.join(map(str, row)) + ' \n' for row in rows))
+    metrics = tool.score_files(tmp_path / 'A_pred.txt', tmp_path / 'A_gt.txt', sigmas=(4, 8))
+    for score in ('F1', 'P', 'R'):
+        assert metrics[f'{score}_s'] == metrics[f'{score}_sigma4']
+        assert metrics[f'{score}_l'] == metrics[f'{score}_sigma8']
+    assert 0 < metrics['F1_s'] < metrics['F1_l'] < 1
+    assert metrics['A1'] == metrics['R_l']

@@ -76,6 +76,22 @@ def test_boxes_below_the_threshold_are_not_drawn(image):
     assert (hidden == (255, 214, 10)).all(axis=2).sum() == 0
 
 
+def test_ellipses_are_drawn_in_place_of_their_boxes(image):
+    sample = DetDataSample(metainfo={'img_id': 'a'})
+    box, ellipse = torch.tensor([[10.0, 5, 50, 35]]), torch.tensor([[30.0, 20, 20, 15]])
+    sample.pred_instances = InstanceData(bboxes=box, labels=torch.tensor([0]), scores=torch.tensor([0.9]))
+    boxed = (count_panels(image, sample) == (255, 214, 10)).all(axis=2)
+    sample.pred_instances.ellipses = ellipse
+    round_ = (count_panels(image, sample) == (255, 214, 10)).all(axis=2)
+    # The panel begins where the box does; a corner of the box is no part of the ellipse, its centre is marked.
+    rows, cols = (np.flatnonzero(boxed.any(axis=axis)) for axis in (1, 0))
+    top, left, bottom, right = rows[0], cols[0], rows[-1], cols[-1]
+    assert boxed[top : top + 20, left : left + 20].any()
+    assert not round_[top : top + 20, left : left + 20].any()
+    assert round_[(top + bottom) // 2, (left + right) // 2]
+    assert abs(np.flatnonzero(round_.any(axis=0))[0] - left) <= 2
+
+
 def test_the_colours_of_the_data_set_are_used(image):
     visualizer = VISUALIZERS.build({'type': 'mmcount.CountVisualizer', 'name': 'colours'})
     visualizer.dataset_meta = {'classes': ('cell',), 'palette': [(1, 255, 2)]}

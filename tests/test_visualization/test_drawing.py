@@ -4,6 +4,7 @@ import pytest
 from mmcount.visualization.drawing import (
     display_size,
     draw_boxes,
+    draw_ellipses,
     draw_points,
     font,
     grid,
@@ -39,6 +40,19 @@ def test_a_box_of_several_objects_carries_their_number():
     draw_boxes(plain, box, [WHITE], np.array([1.0]))
     draw_boxes(tagged, box, [WHITE], np.array([7.0]))
     assert tagged[15:25, 12:24].mean() > plain[15:25, 12:24].mean() + 50
+
+
+def test_an_ellipse_is_outlined_at_its_half_axes():
+    image = np.zeros((41, 61, 3), np.uint8)
+    draw_ellipses(image, np.array([[30.0, 20.0, 24.0, 10.0]]), [WHITE], thickness_px=1)
+    rows, cols = np.nonzero(image[..., 0] > 128)
+    assert abs(cols.min() - 6) <= 1
+    assert abs(cols.max() - 54) <= 1
+    assert abs(rows.min() - 10) <= 1
+    assert abs(rows.max() - 30) <= 1
+    assert image[20, 30, 0] == 255  # the centre
+    assert not image[15, 40].any()
+    assert image[12, 10].max() < 30  # a corner of its box, where there is at most the rim
 
 
 def test_a_map_of_the_whole_image_lands_on_its_pixels():

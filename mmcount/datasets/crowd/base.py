@@ -15,6 +15,7 @@ from ..formats.heads import Heads
 from ..formats.images import image_size
 from ..formats.tables import parse_image_list, read_text
 from ..splits import CountSplit
+from .boxes_file import BoxesFile
 from .checks import DUPLICATE_RULES, FIRST, LAST, ORIGINS, OUTSIDE_RULES, Findings, clean_heads
 
 SUBSETS = ('train', 'val', 'trainval', 'test')
@@ -60,6 +61,9 @@ class CrowdDataset(CountDataset):
             published code and the lists that benchmarks evaluate with take the coordinates as they are, which is the
             default.
         with_boxes: Read boxes where there are any.
+        boxes_file: A table ``image,x,y,x1,y1,x2,y2`` (relative to ``data_root``) with a box for every head, in place of
+            those of the data set: pseudo boxes for sets that have none, see
+            ``tools/dataset_converters/pseudo_boxes.py``. Images are called by their path below ``data_root``.
         exclude: Names of images to leave out, after any split.
         on_missing: 'error', or 'skip' to leave out images whose files are not there (a part of a download).
         **kwargs: As :class:`CountDataset`, without ``split``.
@@ -90,6 +94,7 @@ class CrowdDataset(CountDataset):
         duplicates: str = 'keep',
         origin: str = 'center',
         with_boxes: bool = True,
+        boxes_file: str | None = None,
         exclude: Sequence[str] = (),
         on_missing: str = 'error',
         **kwargs: Any,
@@ -107,6 +112,10 @@ class CrowdDataset(CountDataset):
             raise ValueError(f'{type(self).__name__} has its own parts: choose one by subset, and drop split')
         if isinstance(exclude, str):
             raise ValueError(f'exclude must be a sequence of names, got {exclude!r}; write exclude=({exclude!r},)')
+        if boxes_file is not None and not with_boxes:
+            raise ValueError(f'boxes_file={boxes_file!r} gives boxes, which with_boxes=False leaves out: drop one')
+        self.boxes_file = boxes_file
+        self._boxes: BoxesFile | None = None
         self.outside, self.duplicates, self.origin = outside, duplicates, origin
         self.with_boxes, self.exclude, self.on_missing = with_boxes, tuple(exclude), on_missing
         self.crowd_subset = subset
@@ -144,6 +153,7 @@ class CrowdDataset(CountDataset):
     def load_data_list(self) -> list[dict]:
         """Find the images of the subset and read their annotations."""
         self.findings = Findings()
+        self._boxes = None if self.boxes_file is None else BoxesFile(self.path(self.boxes_file))
         images: list[CrowdImage] = []
         for part in self.parts_of(self.crowd_subset):
             for path in self.needed_paths(part):
@@ -157,6 +167,7 @@ class CrowdDataset(CountDataset):
         self._warn_of_names(images)
         images = [image for image in self.choose(images) if image.name not in self.exclude]
         data_list = [self._info(image) for image in self._present(images)]
+        self._boxes = None  # each worker would have a copy
         self._report()
         return data_list
 
@@ -222,6 +233,10 @@ class CrowdDataset(CountDataset):
         if image.ann_path is None:
             return {**info, 'unlabelled': True}
         heads = self.read_heads(image)
+        if self._boxes is not None:
+            of_points, of_boxes = ORIGINS[self.origin]
+            name = self.make_img_id(image.img_path)
+            heads.bboxes = self._boxes.boxes_of(name, heads.points - of_points) + of_boxes
         if heads.bboxes is not None and len(heads.bboxes) != len(heads.points):
             if self.with_boxes:
                 raise AnnotationError(

@@ -32,7 +32,9 @@ class NWPUCrowd(CrowdDataset):
     Args:
         data_root: The folder of ``images`` (or of the unpacked ``images_part*``), ``jsons`` or ``mats``, and the lists.
         locations: The list of true locations that the benchmark evaluates with (``val_gt_loc.txt`` of its sample
-            code), relative to ``data_root``; its rows must be those of the annotation files.
+            code), relative to ``data_root``; its rows must be those of the annotation files, and its points replace
+            theirs, from which they differ by rounding. With ``annotation_keys=('points', 'sigmas', 'levels')`` of
+            `PackCountInputs`, `LocalizationMetric` then gives the numbers of the benchmark.
         **kwargs: As :class:`~mmcount.datasets.crowd.base.CrowdDataset`.
 
     Example:
@@ -135,6 +137,7 @@ class NWPUCrowd(CrowdDataset):
                 f'{heads.points[index].tolist()}: the rows are not in the same order',
                 file,
             )
+        heads.points = located.points
         heads.attributes.update(located.attributes)
         return heads
 

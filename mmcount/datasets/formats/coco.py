@@ -1,6 +1,7 @@
 """COCO's annotation files, and the two ways in which its validation images were halved for counting."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,10 @@ from .tables import parse_image_list, read_text
 
 SPLIT_RULES = ('cev', 'countseg')
 HALVES = ('val', 'test')
+
+Number = int | float
+
+_LARGEST_COUNT = 2**24  # above, float32 does not hold every whole number
 
 # section to the keys that each of its records needs
 _RECORDS = {'images': ('id', 'file_name'), 'annotations': ('image_id', 'category_id'), 'categories': ('id', 'name')}
@@ -71,6 +76,48 @@ def _check_references(content: Mapping[str, Any], path: str) -> None:
                     f'annotations[{index}] has {key} {annotation[key]!r}, which is none of the {len(ids)} in the file',
                     path,
                 )
+
+
+def parse_count(value: object) -> int:
+    """A count of a box: a whole number of at least 1.
+
+    Raises:
+        ValueError: It is none.
+
+    Example:
+        >>> parse_count('12'), parse_count(3.0)
+        (12, 3)
+    """
+    try:
+        # Python reads '1_2' as 12.
+        number = math.nan if isinstance(value, bool) or '_' in str(value) else float(value)  # type: ignore[arg-type]
+    except (OverflowError, TypeError, ValueError):
+        number = math.nan
+    if not (1 <= number <= _LARGEST_COUNT and number == int(number)):
+        raise ValueError(f'the count is {value!r}, expected a whole number in 1..{_LARGEST_COUNT}')
+    return int(number)
+
+
+def parse_box(value: object) -> tuple[Number, Number, Number, Number]:
+    """A box, (x, y, width, height): four numbers below 1e15 as they are written, no side below 0.
+
+    Raises:
+        ValueError: It is none.
+
+    Example:
+        >>> parse_box([1, 2.5, 3, 4])
+        (1, 2.5, 3, 4)
+    """
+    numbers = value if isinstance(value, list | tuple) else ()
+    if len(numbers) != 4 or not all(map(_is_finite, numbers)) or min(numbers[2:]) < 0:
+        raise ValueError(f'the bbox is {value!r}, expected x, y, width >= 0, height >= 0')
+    x, y, width, height = numbers
+    return x, y, width, height
+
+
+def _is_finite(value: object) -> bool:
+    # Far beyond any image, and small enough that sums and areas are finite in every type.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
 
 
 def image_order(content: Mapping[str, Any], rule: str | None) -> list[int]:

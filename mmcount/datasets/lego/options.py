@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from .background import BACKGROUNDS
 from .classes import LegoClass, class_table, single_digit_classes
 
-__all__ = ['CLASS_MODES', 'KINDS', 'SceneOptions']
+__all__ = ['CLASS_MODES', 'INKS', 'KINDS', 'SceneOptions']
 
 KINDS = ('triple', 'single')
 CLASS_MODES = ('one', 'mixed')
+INKS = ('lightest', 'last')
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class SceneOptions:
         stack_prob: Chance that a placed object starts a stack of its class.
         stack_size: Range of the number of objects in a stack, the first included.
         stack_shift: Range of the distance between neighbours in a stack, in units of the box of the first one.
+        stack_angles: Directions in which stacks grow, in degrees counter-clockwise on the screen from the right, drawn
+            with equal chance; (0, 90, 180, 270) gives rows and columns as on shelves. None for any direction.
+        stack_turn: Largest deviation of a member from the direction of its stack in degrees.
+        ink: What shows where objects overlap: ``'lightest'`` of all, or that of the ``'last'``, which hides those
+            drawn before it and darkens a rim of one pixel around itself, so that stacked objects stay apart.
         group_overlap: Objects of one class whose boxes intersect in more than this share of the smaller box are
             annotated as one group, and so are chains of them. 0 joins all objects that overlap.
 
@@ -79,6 +85,9 @@ class SceneOptions:
     stack_prob: float = 0.0
     stack_size: tuple[int, int] = (2, 4)
     stack_shift: tuple[float, float] = (0.2, 0.4)
+    stack_angles: Sequence[float] | None = None
+    stack_turn: float = math.degrees(0.3)
+    ink: str = 'lightest'
     group_overlap: float = 0.5
 
     def __post_init__(self) -> None:
@@ -93,7 +102,7 @@ class SceneOptions:
         self._check_fit()
 
     def _check_choices(self) -> None:
-        allowed = {'layout': KINDS, 'class_mode': CLASS_MODES, 'background': BACKGROUNDS}
+        allowed = {'layout': KINDS, 'class_mode': CLASS_MODES, 'background': BACKGROUNDS, 'ink': INKS}
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise ValueError(f'{name} must be one of {values}, got {getattr(self, name)!r}')
@@ -115,6 +124,7 @@ class SceneOptions:
             'stack_shift': (0, 10), 'empty_prob': (0, 1), 'part_size': (2, 10_000), 'part_shear': (0, 1),
             'light_ramp': (0, 0.9), 'background_level': (0, 1), 'max_overlap': (0, 1), 'min_gap': (0, math.inf),
             'retries': (1, 100_000), 'stack_prob': (0, 1), 'group_overlap': (0, 1),
+            'stack_turn': (0, 180),
         }  # fmt: skip
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
@@ -126,6 +136,10 @@ class SceneOptions:
             len(self.num_objects_choices) == 0 or min(self.num_objects_choices) < 0
         ):
             raise ValueError(f'num_objects_choices must be one or more numbers >= 0, got {self.num_objects_choices}')
+        if self.stack_angles is not None and (
+            len(self.stack_angles) == 0 or not all(math.isfinite(angle) for angle in self.stack_angles)
+        ):
+            raise ValueError(f'stack_angles must be None or one or more finite degrees, got {self.stack_angles}')
         if self.classes_per_scene is not None:
             if self.class_mode != 'mixed':
                 raise ValueError(f"classes_per_scene needs class_mode='mixed', got {self.class_mode!r}")

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from .background import draw_background
@@ -13,13 +14,16 @@ from .render import LegoObject, light, render_object
 
 __all__ = ['Scene', 'make_scene']
 
+# What is left of the light under the rim of an object that hides others.
+_RIM = 0.3
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One image and all that is true of it. N objects, P parts, G groups.
 
     Boxes are xyxy in edge convention and hold exactly the ink they name. Masks are amodal: ink that another object
-    outshines belongs to both.
+    outshines or hides belongs to both.
 
     Args:
         image: (H, W) uint8 grey, or None where only the annotation was asked for.
@@ -103,7 +107,7 @@ class _Layout:
         draws = self.rng.random((self.options.retries, 2))
         low, high = self.options.stack_shift
         step = low + draws[:, 0] * (high - low)
-        turn = angle + (2 * draws[:, 1] - 1) * 0.3
+        turn = angle + (2 * draws[:, 1] - 1) * math.radians(self.options.stack_turn)
         size = start[2:] - start[:2]
         centres = (below[:2] + below[2:]) / 2 + np.stack([np.cos(turn), np.sin(turn)], axis=1) * step[:, None] * size
         corners = np.rint(centres - np.array([shape[1], shape[0]]) / 2)
@@ -154,6 +158,14 @@ def _draw_palette(options: SceneOptions, rng: np.random.Generator) -> list[int]:
     return rng.permutation(total)[: int(rng.integers(low, high + 1))].tolist()
 
 
+def _stack_angle(options: SceneOptions, unit: float) -> float:
+    """The direction of a stack in radians, clockwise on the screen, for ``unit`` in 0..1."""
+    if options.stack_angles is None:
+        return 2 * math.pi * unit
+    # Screen y points down.
+    return -math.radians(options.stack_angles[int(unit * len(options.stack_angles))])
+
+
 def _place_objects(
     options: SceneOptions, parts: DigitParts, rng: np.random.Generator, number: int
 ) -> tuple[np.ndarray, list[int], list[LegoObject]]:
@@ -169,7 +181,7 @@ def _place_objects(
         stacked = rng.random() < options.stack_prob
         size = min(left, int(rng.integers(options.stack_size[0], options.stack_size[1] + 1)) if stacked else 1)
         label = chosen if options.class_mode == 'one' else palette[int(rng.integers(len(palette)))]
-        angle = 2 * math.pi * rng.random()
+        angle = _stack_angle(options, rng.random())
         first = len(items)
         for _ in range(size):
             item = render_object(kinds[label], parts, options, rng)
@@ -233,6 +245,22 @@ def make_scene(options: SceneOptions, parts: DigitParts, rng: np.random.Generato
 def _paint(options: SceneOptions, boxes: np.ndarray, items: list[LegoObject], rng: np.random.Generator) -> np.ndarray:
     image = draw_background(options.background, options.canvas, options.background_level, rng)
     for item, box in zip(items, boxes.astype(int), strict=True):
-        region = image[box[1] : box[3], box[0] : box[2]]
-        np.maximum(region, light(item), out=region)
+        if options.ink == 'last':
+            _cover(image, item, box)
+        else:
+            region = image[box[1] : box[3], box[0] : box[2]]
+            np.maximum(region, light(item), out=region)
     return image
+
+
+def _cover(image: np.ndarray, item: LegoObject, box: np.ndarray) -> None:
+    """Put an object onto an image in place, with a dark rim of one pixel around its ink."""
+    ink = np.pad(light(item), 1)
+    rim = cv2.dilate(ink, np.ones((3, 3), dtype=np.uint8)) > 0
+    # The rim may reach over the border of the image, the ink never does.
+    top, left = max(box[1] - 1, 0), max(box[0] - 1, 0)
+    region = image[top : box[3] + 1, left : box[2] + 1]
+    here = np.s_[top - box[1] + 1 :, left - box[0] + 1 :]
+    ink, rim = (array[here][: region.shape[0], : region.shape[1]] for array in (ink, rim))
+    region[rim] = region[rim] * _RIM
+    np.copyto(region, ink, where=ink > 0)

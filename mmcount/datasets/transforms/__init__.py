@@ -1,11 +1,14 @@
 """Transforms of counting data that mmdet does not have."""
 
+from .counts_in_labels import CountsInLabels
+from .crowd import RandomScaleToMultiple, ResizeToMinimum
 from .formatting import GenerateTarget, PackCountInputs
 from .geometric import HaloCrop, RandomDihedral
 from .loading import LoadCountAnnotations, LoadImage
 from .proposals import LoadMaskProposals
 
 __all__ = [
+    'CountsInLabels',
     'GenerateTarget',
     'HaloCrop',
     'LoadCountAnnotations',
@@ -13,4 +16,6 @@ __all__ = [
     'LoadMaskProposals',
     'PackCountInputs',
     'RandomDihedral',
+    'RandomScaleToMultiple',
+    'ResizeToMinimum',
 ]

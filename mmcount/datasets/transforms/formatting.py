@@ -113,9 +113,18 @@ class PackCountInputs(BaseTransform):
             image and keeps every instance, in the coordinates in which it was loaded: there the annotations are
             loaded after the image was resized, and an annotator's slip over the border is still an object. It is
             right in training too, as long as no transform cuts a part of the image away.
+        min_visible_fraction: For boxes with counts: of a group that was cut, nobody knows how many objects are left.
+            With this, ``count_weights`` (N,) float32 says which counts may be learnt: 0 for boxes of several objects
+            of which less than this share of the area is inside of the image, 1 for the others; boxes are cut at the
+            border here. The transforms before must leave them whole (``bbox_clip_border=False``), and nothing may pad
+            the image after a crop. None packs no weights: heads take every count as true. Only with 'recompute'.
+        annotation_keys: Keys of the data set with an entry for every annotated object that go into ``gt_instances``
+            beside the geometry, as they are annotated: ('points', 'sigmas', 'levels') for the protocol of NWPU-Crowd
+            where the geometry is boxes. Images without them go without. Only with 'annotations'.
 
     Raises:
-        ValueError: The number of classes, or the annotated counts that are asked for, are not known.
+        ValueError: The number of classes, or the annotated counts that are asked for, are not known, or an argument
+            is out of range.
     """
 
     def __init__(
@@ -131,11 +140,26 @@ class PackCountInputs(BaseTransform):
             'halo',
         ),
         image_counts: str = 'recompute',
+        min_visible_fraction: float | None = None,
+        annotation_keys: Sequence[str] = (),
     ) -> None:
+        if min_visible_fraction is not None and (image_counts != 'recompute' or not 0 <= min_visible_fraction <= 1):
+            raise ValueError(
+                f"min_visible_fraction must be in 0..1 and needs image_counts='recompute', got {min_visible_fraction} "
+                f'with {image_counts!r}'
+            )
         if image_counts not in ('recompute', 'annotations'):
             raise ValueError(f"image_counts must be 'recompute' or 'annotations', got {image_counts!r}")
+        if isinstance(annotation_keys, str):
+            raise ValueError(f'annotation_keys must be a sequence of keys, got {annotation_keys!r}')
+        if annotation_keys and image_counts != 'annotations':
+            raise ValueError(
+                f"annotation_keys need image_counts='annotations', got {image_counts!r}: transforms do not move them"
+            )
+        self.annotation_keys = tuple(annotation_keys)
         self.meta_keys = tuple(meta_keys)
         self.image_counts = image_counts
+        self.min_visible_fraction = min_visible_fraction
 
     def transform(self, results: dict) -> dict[str, Any]:
         """Pack ``results``.
@@ -157,20 +181,43 @@ class PackCountInputs(BaseTransform):
             sample.proposals = _proposals(results)
         if results.get('gt_map') is not None:
             sample.gt_map = PixelData(data=to_tensor(results['gt_map']))
-        sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
+        # mmdet's detectors ask for the scale to undo, also where no transform changed it.
+        meta = {'scale_factor': (1.0, 1.0), **results}
+        sample.set_metainfo({key: meta[key] for key in self.meta_keys if key in meta})
         packed['data_samples'] = sample
         return packed
 
     def _pack_instances(self, results: dict, sample: CountDataSample) -> None:
         instances = _instances(results['gt_bboxes'], results)
+        self._add_annotated(instances, results)
         ignored = _ignore_flags(results)
         keep = np.ones_like(ignored)
         if self.image_counts == 'recompute':
             img_shape = results['img'].shape[:2] if 'img' in results else results['img_shape']
             keep = _visible(results['gt_bboxes'], img_shape)
+            if self.min_visible_fraction is not None and 'bboxes' in instances:
+                instances.bboxes, shares = _cut_at_border(instances.bboxes, img_shape)
+                # what is left of one object still is one
+                instances.count_weights = ((shares >= self.min_visible_fraction) | (instances.counts == 1)).float()
         sample.gt_instances = instances[np.flatnonzero(keep & ~ignored)]
         sample.ignored_instances = instances[np.flatnonzero(keep & ignored)]
         sample.gt_counts = self._image_counts(results, sample.gt_instances)
+
+    def _add_annotated(self, instances: InstanceData, results: dict) -> None:
+        for key in self.annotation_keys:
+            if results.get(key) is None or key in instances:
+                continue
+            ids, values = results.get('gt_annotation_ids'), np.asarray(results[key])
+            if ids is None or len(ids) != len(instances):
+                raise ValueError(
+                    f"'{key}' of {image_name(results)} cannot be told apart: annotation_keys need "
+                    'LoadCountAnnotations, and no transform that drops objects after it'
+                )
+            if len(ids) and len(values) <= ids.max():
+                raise ValueError(
+                    f"'{key}' of {image_name(results)} has {len(values)} entries for object {int(ids.max())}"
+                )
+            instances[key] = torch.from_numpy(values[ids])
 
     def _pack_counts(self, results: dict, sample: CountDataSample) -> None:
         if self.image_counts == 'recompute':
@@ -196,7 +243,10 @@ class PackCountInputs(BaseTransform):
         return counts.index_add_(0, instances.labels, instances.counts.float())
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(meta_keys={self.meta_keys}, image_counts={self.image_counts!r})'
+        return (
+            f'{type(self).__name__}(meta_keys={self.meta_keys}, image_counts={self.image_counts!r}, '
+            f'min_visible_fraction={self.min_visible_fraction}, annotation_keys={self.annotation_keys})'
+        )
 
 
 def _ignore_flags(results: dict) -> np.ndarray:
@@ -230,6 +280,14 @@ def _proposals(results: dict) -> InstanceData:
     masks = results['proposal_masks']
     bitmaps = BitmapMasks(masks.astype(np.uint8), *masks.shape[1:])
     return InstanceData(masks=bitmaps, scores=torch.from_numpy(np.asarray(results['proposal_scores'], np.float32)))
+
+
+def _cut_at_border(bboxes: Tensor, img_shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """(N, 4) boxes cut at the border of the image, and the share of the area of each that is left, (N,)."""
+    limits = bboxes.new_tensor([img_shape[1], img_shape[0]] * 2)
+    cut = torch.minimum(bboxes.clamp(min=0), limits)
+    area, left = (boxes[:, 2:].sub(boxes[:, :2]).prod(dim=1) for boxes in (bboxes, cut))
+    return cut, torch.where(area > 0, left / area, torch.zeros_like(area))
 
 
 def _visible(boxes: BaseBoxes, img_shape: tuple[int, int]) -> np.ndarray:

@@ -163,8 +163,9 @@ class LoadCountAnnotations(BaseTransform):
 
     Required keys: ``points`` or ``bboxes``, ``labels``; optional ``counts``, ``masks``, ``ignore_flags``,
     ``image_counts``, ``num_classes``. Added keys: ``gt_bboxes`` (the geometry), ``gt_bboxes_labels`` (N,) int64,
-    ``gt_ignore_flags`` (N,) bool, ``raw_counts`` (C,) float32: objects of each class as annotated, which are
-    ``image_counts`` or else the objects that are not ignored; ``num_classes``; with ``with_mask`` also ``gt_masks``.
+    ``gt_ignore_flags`` (N,) bool, ``gt_annotation_ids`` (N,) int64, which annotation each is of, ``raw_counts`` (C,)
+    float32: objects of each class as annotated, which are ``image_counts`` or else the objects that are not ignored;
+    ``num_classes``; with ``with_mask`` also ``gt_masks``.
 
     ==================  ====================  =================================================================
     geometry            ``gt_bboxes``         a count of n
@@ -232,6 +233,7 @@ class LoadCountAnnotations(BaseTransform):
         results['gt_bboxes'] = self._boxes(coords[repeats], counts)
         results['gt_bboxes_labels'] = labels[repeats]
         results['gt_ignore_flags'] = ignored[repeats]
+        results['gt_annotation_ids'] = repeats
         if self.with_mask:
             results['gt_masks'] = self._masks(results, len(coords), name)[repeats]
             if results.get('void_mask') is not None:

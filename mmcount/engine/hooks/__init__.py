@@ -4,6 +4,7 @@ from .count_calibration_hook import CountCalibrationHook
 from .count_visualization_hook import CountVisualizationHook
 from .data_init_hook import DataInitHook
 from .random_state_hook import RandomStateHook
+from .throughput_hook import ThroughputHook
 from .training_stage_hook import TrainingStageHook
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'CountVisualizationHook',
     'DataInitHook',
     'RandomStateHook',
+    'ThroughputHook',
     'TrainingStageHook',
 ]

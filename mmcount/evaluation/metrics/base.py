@@ -1,6 +1,5 @@
 """One record per image, whatever the number of processes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -105,13 +104,23 @@ def merge_records(gathered: list[dict[str, Any]]) -> list[dict[str, Any]]:
         >>> merge_records([record, {'img_id': 'b', 'pred': 2.0}, record])
         [{'img_id': 'a', 'pred': 1.0}, {'img_id': 'b', 'pred': 2.0}]
     """
-    merged: dict[str, Mapping[str, Any]] = {}
-    # Sorted by content as well, so that which of two nearly equal records is kept does not depend on the order.
-    for record in sorted(gathered, key=lambda one: (one['img_id'], str(list(one.values())))):
-        kept = merged.setdefault(record['img_id'], record)
-        if kept.keys() != record.keys() or not all(_same(kept[key], record[key]) for key in record):
-            raise ValueError(
-                f"image '{record['img_id']}' has two different records: {dict(kept)} and {record}; img_id must be "
-                'unique within a data set'
-            )
-    return [dict(record) for record in merged.values()]
+    copies: dict[str, list[dict[str, Any]]] = {}
+    for record in gathered:
+        copies.setdefault(record['img_id'], []).append(record)
+    merged: list[dict[str, Any]] = []
+    for identity in sorted(copies):
+        # By content, so that which of two nearly equal records is kept does not depend on the order.
+        kept, *others = _by_content(copies[identity])
+        for record in others:
+            if kept.keys() != record.keys() or not all(_same(kept[key], record[key]) for key in record):
+                raise ValueError(
+                    f"image '{identity}' has two different records: {kept} and {record}; img_id must be "
+                    'unique within a data set'
+                )
+        merged.append(kept)
+    return merged
+
+
+def _by_content(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    # Nearly every image has one record, and large ones take long to write out.
+    return records if len(records) == 1 else sorted(records, key=lambda one: str(list(one.values())))

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmcount.codecs import CountPrediction
 from mmcount.models.heads.dense_head import stack_targets, to_data_sample
 from mmcount.models.layers import CountCalibration
+from mmcount.models.tiling import MapTiles
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample
 
@@ -22,10 +23,11 @@ class DenseCounter(BaseModel):
     Args:
         backbone: Config; of mmcount or of mmdet.
         head: Config of a :class:`mmcount.models.heads.DenseCountHead`.
-        neck: Config, or None.
+        neck: Config, a list of them for a chain, or None.
         data_preprocessor: Config; its ``halo`` is the padding that the codec expects.
         train_cfg: Unused; OpenMMLab configs write it.
         test_cfg: ``stride``: run the backbone at another stride than it was trained at (Count-ception, Table 3).
+            ``tiles``: arguments of :class:`mmcount.models.tiling.MapTiles`, to predict large images in tiles.
         init_cfg: Initialisation.
 
     Example:
@@ -45,7 +47,7 @@ class DenseCounter(BaseModel):
         self,
         backbone: dict,
         head: dict,
-        neck: dict | None = None,
+        neck: dict | list[dict] | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
@@ -58,6 +60,8 @@ class DenseCounter(BaseModel):
         self.calibration = CountCalibration(self.head.num_classes)
         self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
+        tiles = self.test_cfg.get('tiles')
+        self.tiles = MapTiles(**tiles) if tiles else None
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """(B, C, H, W) -> the features of the neck, or of the backbone."""
@@ -73,7 +77,7 @@ class DenseCounter(BaseModel):
             inputs: (B, C, H, W) normalised images with their halo.
             data_samples: One per image; ``loss`` needs ``gt_map``, ``predict`` needs ``img_shape``.
             mode: ``'loss'`` gives a dict of losses, ``'predict'`` the samples with their predictions, ``'tensor'`` the
-                raw (B, num_classes, h, w) map.
+                raw (B, num_classes, h, w) map, or the maps of a head that has several.
 
         Raises:
             ValueError: ``mode`` is none of these, or the samples that it needs are missing.
@@ -88,15 +92,30 @@ class DenseCounter(BaseModel):
             return self.loss(inputs, data_samples)
         return self.predict(inputs, data_samples)
 
+    def maps(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """(B, C, H, W) -> the (B, K, h, w) maps that the head decodes."""
+        return self.head.maps(self.extract_feat(inputs))
+
     def loss(self, inputs: Tensor, data_samples: list[CountDataSample]) -> dict[str, Tensor]:
         """The losses of a batch."""
         return self.head.loss(self.extract_feat(inputs), data_samples)
 
-    def predict(self, inputs: Tensor, data_samples: list[CountDataSample]) -> list[CountDataSample]:
-        """Counts, density, points and interval of every image of a batch."""
-        stride = self.test_cfg.get('stride')
+    def predict(
+        self, inputs: Tensor, data_samples: list[CountDataSample], tiles: MapTiles | None = None
+    ) -> list[CountDataSample]:
+        """Counts, density, points and interval of every image of a batch.
+
+        Args:
+            inputs: (B, C, H, W) normalised images with their halo.
+            data_samples: One per image, with ``img_shape``.
+            tiles: How to divide large images; None takes ``test_cfg.tiles``, and without that none is divided.
+        """
+        stride, tiles = self.test_cfg.get('stride'), tiles or self.tiles
         with self.at_stride(stride):
-            predictions = self.head.predict(self.extract_feat(inputs), data_samples, stride)
+            if tiles is not None:
+                predictions = tiles.predict(self, inputs, data_samples, stride)
+            else:
+                predictions = self.head.predict(self.extract_feat(inputs), data_samples, stride)
         return self.write_predictions(predictions, data_samples)
 
     def response_maps(self, inputs: Tensor) -> Tensor:

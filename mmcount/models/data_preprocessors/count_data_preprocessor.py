@@ -22,11 +22,14 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         std: Per channel.
         bgr_to_rgb: Images come as BGR.
         halo: Zeros on every side, pixels; images that a crop gave a halo already (metainfo ``halo``) get none.
+        pad_size_divisor: Height and width of the batch, its halo included, become multiples of it by zeros at the
+            bottom and right.
         channels_last: Lay the batch out as (B, H, W, C) in memory; faster in bfloat16.
         non_blocking: Copy to the device without waiting.
 
     Raises:
-        ValueError: images with and without a halo in one batch, or a halo of another width.
+        ValueError: images with and without a halo in one batch, a halo of another width, or ``pad_size_divisor``
+            below 1.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         std: Sequence[float] = (255.0, 255.0, 255.0),
         bgr_to_rgb: bool = True,
         halo: int = 0,
+        pad_size_divisor: int = 1,
         channels_last: bool = False,
         non_blocking: bool = False,
     ) -> None:
@@ -44,7 +48,10 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
         self.bgr_to_rgb = bgr_to_rgb
+        if pad_size_divisor < 1:
+            raise ValueError(f'pad_size_divisor must be at least 1, got {pad_size_divisor}')
         self.halo = halo
+        self.pad_size_divisor = pad_size_divisor
         self.channels_last = channels_last
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -53,7 +60,7 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         images = [self._normalise(image) for image in data['inputs']]
         samples = data.get('data_samples')
         halo = self._missing_halo(samples)
-        height, width = max(image.shape[1] for image in images), max(image.shape[2] for image in images)
+        height, width = (self._padded(max(image.shape[dim] for image in images), 2 * halo) for dim in (1, 2))
         batch = torch.stack(
             [
                 F.pad(image, (halo, halo + width - image.shape[2], halo, halo + height - image.shape[1]))
@@ -72,6 +79,9 @@ class CountDataPreprocessor(BaseDataPreprocessor):
         if image.shape[0] != self.mean.shape[0]:
             raise ValueError(f'the image has {image.shape[0]} channels, mean and std have {self.mean.shape[0]}')
         return (image.float() - self.mean) / self.std
+
+    def _padded(self, length: int, halo: int) -> int:
+        return -(-(length + halo) // self.pad_size_divisor) * self.pad_size_divisor - halo
 
     def _missing_halo(self, samples: list | None) -> int:
         halos = {sample.get('halo', 0) or 0 for sample in samples or ()} or {0}

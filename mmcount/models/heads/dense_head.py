@@ -62,6 +62,20 @@ class DenseCountHead(BaseModule, metaclass=ABCMeta):
         """(B, C, h, w) maps whose peaks stand for objects: the head's own map."""
         return self(feats)
 
+    def maps(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """All that :meth:`decode_maps` needs, before anything is decided on it: (B, K, h, w) maps.
+
+        Tiles of an image are merged in these maps, see :class:`mmcount.models.tiling.MapTiles`. Here it is the map of
+        ``forward`` alone.
+        """
+        return (self(feats),)
+
+    def decode_maps(
+        self, maps: tuple[Tensor, ...], data_samples: list[CountDataSample], stride: int | None = None
+    ) -> list[CountPrediction]:
+        """Decode what :meth:`maps` gave, each image's own part of it; arguments as of :meth:`predict`."""
+        return self.decode(maps[0], data_samples, stride)
+
     def loss(self, feats: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
         """Mean of the loss over all cells, classes and images.
 
@@ -105,7 +119,7 @@ class DenseCountHead(BaseModule, metaclass=ABCMeta):
             data_samples: Their ``img_shape`` says which part of the map is theirs.
             stride: The stride that the network ran at, where it is not the codec's.
         """
-        return self.decode(self(feats), data_samples, stride)
+        return self.decode_maps(self.maps(feats), data_samples, stride)
 
     def decode(
         self, maps: Tensor, data_samples: list[CountDataSample], stride: int | None = None

@@ -104,6 +104,7 @@ def test_nwpu_true_locations_bring_sigmas_and_levels(trees):
     info = NWPUCrowd(data_root=trees.root, subset='val', locations='val_gt_loc.txt').get_data_info(0)
     assert info['sigmas'].tolist() == [[2, 4], [2, 3], [5, 7]]
     assert info['levels'].tolist() == [1, 1, 2]
+    assert info['points'].tolist() == [[3, 5], [10, 7], [20, 12]]
     for text, message in (
         ('3111 0', "does not name image '3110'"),
         ('3110 1 3 5 2 4 1', "lists 1 heads of image '3110', but .*has 3"),

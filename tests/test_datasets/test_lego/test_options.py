@@ -43,6 +43,10 @@ def test_class_names_follow_the_options():
         ({'retries': 0}, 'retries'),
         ({'center_jitter': -1}, 'center_jitter'),
         ({'stack_size': (1, 4)}, 'stack_size'),
+        ({'stack_angles': ()}, 'stack_angles must be None or'),
+        ({'stack_angles': (0, float('nan'))}, 'stack_angles must be None or'),
+        ({'stack_turn': -1}, 'stack_turn'),
+        ({'ink': 'first'}, 'ink must be one of'),
         ({'canvas': (64, 64)}, r'do not fit the canvas 64x64'),
     ],
 )

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 from mmcount.datasets.lego.groups import enclosing_boxes, overlap_of_smaller
 from mmcount.datasets.lego.options import SceneOptions
 from mmcount.datasets.lego.parts import load_parts
+from mmcount.datasets.lego.render import light
 from mmcount.datasets.lego.scene import make_scene
 
 DIGITS = {'layout': 'single', 'class_mode': 'mixed', 'part_size': 12}
@@ -192,3 +194,50 @@ def test_classes_per_scene_bounds_the_classes_of_a_scene():
     assert max(numbers) == 3
     assert min(numbers) == 1
     assert max(len(set(scene.labels)) for scene in scenes(60, **options)) > 3
+
+
+SHELF = {**DIGITS, 'stack_prob': 1.0, 'stack_size': (6, 6), 'num_objects': 6, 'stack_turn': 0, 'background': 'black'}
+
+
+@pytest.mark.parametrize(('angle', 'step'), [(0, (1, 0)), (90, (0, -1)), (180, (-1, 0)), (270, (0, 1))])
+def test_stacks_grow_where_they_are_told_to(angle, step):
+    grown = 0
+    for scene in scenes(canvas=(150, 150), stack_angles=(angle,), **SHELF):
+        centres = (scene.boxes[:, :2] + scene.boxes[:, 2:]) / 2
+        for group in range(len(scene.group_counts)):
+            members = centres[scene.group_ids == group]
+            if len(members) > 1:
+                moves = np.diff(members, axis=0)
+                assert (moves @ np.array(step) > 0).all()
+                assert np.abs(moves @ np.array(step[::-1])).max() <= 1  # whole pixels
+                grown += len(moves)
+    assert grown > 20
+
+
+def test_the_last_object_hides_the_others_and_annotation_does_not_change():
+    pairs = zip(scenes(ink='last', **SHELF), scenes(ink='lightest', **SHELF), strict=True)
+    for hidden, lightest in pairs:
+        assert hidden.boxes.tolist() == lightest.boxes.tolist()
+        assert hidden.group_counts.tolist() == lightest.group_counts.tolist()
+        x1, y1, x2, y2 = hidden.boxes[-1].astype(int)
+        ink = hidden.object_masks()[-1][y1:y2, x1:x2] > 0
+        seen = hidden.image[y1:y2, x1:x2]
+        np.testing.assert_array_equal(seen[ink], light(hidden.items[-1])[ink])
+        assert (lightest.image[y1:y2, x1:x2][ink] >= seen[ink]).all()
+        assert hidden.image.sum() < lightest.image.sum()
+
+
+def test_objects_that_hide_others_have_a_dark_rim():
+    (scene,) = scenes(1, ink='last', **{**SHELF, 'background': 'photo', 'num_objects': 1})
+    (plain,) = scenes(1, ink='lightest', **{**SHELF, 'background': 'photo', 'num_objects': 1})
+    mask = scene.object_masks()[0] > 0
+    rim = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
+    np.testing.assert_array_equal(scene.image[rim], (plain.image[rim] * 0.3).astype(np.uint8))
+    np.testing.assert_array_equal(scene.image[~rim & ~mask], plain.image[~rim & ~mask])
+
+
+def test_objects_at_the_border_of_the_image_are_drawn_whole():
+    """Their rim lies outside: nothing breaks, and nothing comes out on the other side."""
+    for scene in scenes(30, ink='last', canvas=(24, 24), **{**SHELF, 'scale_range': (1, 1), 'num_objects': 2}):
+        mask = np.maximum.reduce(scene.object_masks()) > 0
+        assert not (scene.image > 0)[~mask].any()

@@ -262,3 +262,100 @@ def test_a_codec_of_boxes_refuses_points_also_where_there_are_none(points):
     )  # fmt: skip
     with pytest.raises(ValueError, match=r'image a\.jpg holds points, but the codec encodes boxes'):
         GenerateTarget(dict(type='mmcount.InstanceMapCodec'))(results)
+
+
+def annotated(geometry='bboxes', **changes):
+    data = dict(
+        img=np.zeros((8, 10, 3), np.uint8),
+        img_id='a',
+        num_classes=1,
+        points=np.array([[1.0, 2], [50, 3], [4, 4]]),
+        bboxes=np.array([[0.0, 0, 2, 3], [49, 2, 52, 5], [3, 3, 6, 6]]),
+        sigmas=np.array([[1.0, 2], [3, 4], [5, 6]], np.float32),
+        labels=[0, 0, 0],
+        **changes,
+    )
+    return TRANSFORMS.build(dict(type='mmcount.LoadCountAnnotations', geometry=geometry))(data)
+
+
+def test_annotations_beside_the_geometry_are_packed_where_they_are_asked_for():
+    options = dict(image_counts='annotations', annotation_keys=('points', 'sigmas', 'levels'))
+    results = annotated(ignore_flags=[True, False, False])
+    _, sample = pack(results, **options)
+    assert sample.gt_instances.points.tolist() == [[50, 3], [4, 4]]
+    assert sample.gt_instances.sigmas.tolist() == [[3, 4], [5, 6]]
+    assert sample.gt_instances.bboxes.tolist() == [[49, 2, 52, 5], [3, 3, 6, 6]]
+    assert 'levels' not in sample.gt_instances
+    assert sample.ignored_instances.points.tolist() == [[1, 2]]
+    _, sample = pack(annotated(), image_counts='annotations')
+    assert 'points' not in sample.gt_instances
+
+
+def test_annotations_are_repeated_with_their_points():
+    options = dict(image_counts='annotations', annotation_keys=('points', 'sigmas', 'bboxes'))
+    _, sample = pack(annotated('points', counts=[2, 1, 1]), **options)
+    assert sample.gt_instances.points.tolist() == [[1, 2], [1, 2], [50, 3], [4, 4]]
+    assert sample.gt_instances.sigmas.tolist() == [[1, 2], [1, 2], [3, 4], [5, 6]]
+    assert sample.gt_instances.bboxes[1].tolist() == [0, 0, 2, 3]
+
+
+def test_annotations_that_lost_their_objects_are_refused():
+    options = dict(image_counts='annotations', annotation_keys=('sigmas',))
+    results = annotated()
+    results['gt_bboxes'], results['gt_bboxes_labels'] = results['gt_bboxes'][:2], results['gt_bboxes_labels'][:2]
+    results['gt_ignore_flags'] = results['gt_ignore_flags'][:2]
+    with pytest.raises(ValueError, match="'sigmas' of image a cannot be told apart"):
+        pack(results, **options)
+    results = annotated()
+    results['sigmas'] = results['sigmas'][:2]
+    with pytest.raises(ValueError, match="'sigmas' of image a has 2 entries for object 2"):
+        pack(results, **options)
+    with pytest.raises(ValueError, match="annotation_keys need image_counts='annotations'"):
+        PackCountInputs(annotation_keys=('sigmas',))
+    with pytest.raises(ValueError, match='must be a sequence of keys'):
+        PackCountInputs(image_counts='annotations', annotation_keys='sigmas')
+
+
+def cropped(**options: object) -> CountDataSample:
+    """Boxes of 10 px that lie in an image of 8 rows and 10 columns in full, to 80 %, 60 %, 20 %, and not at all."""
+    boxes = [[0, 0, 10, 8, 5], [0, 0, 10, 10, 12], [4, 0, 14, 8, 7], [8, -2, 18, 8, 1], [8, -2, 18, 8, 9]]
+    results = results_of(
+        CountedBoxes(np.array([*boxes, [20, 20, 30, 30, 2]], dtype=np.float32)),
+        gt_bboxes_labels=np.arange(6) % 3,
+        gt_ignore_flags=np.zeros(6, dtype=bool),
+    )
+    return pack(results, **options)[1]
+
+
+def test_counts_of_groups_that_were_cut_get_no_weight():
+    instances = cropped(min_visible_fraction=0.7).gt_instances
+    assert instances.counts.tolist() == [5, 12, 7, 1, 9]
+    assert instances.count_weights.tolist() == [1, 1, 0, 1, 0]  # what is left of one object still is one
+    assert instances.bboxes.tolist() == [[0, 0, 10, 8], [0, 0, 10, 8], [4, 0, 10, 8], [8, 0, 10, 8], [8, 0, 10, 8]]
+    assert cropped(min_visible_fraction=0.6).gt_instances.count_weights.tolist() == [1, 1, 1, 1, 0]
+    assert cropped(min_visible_fraction=0).gt_instances.count_weights.tolist() == [1] * 5
+
+
+def test_without_a_fraction_there_are_no_weights_and_boxes_stay_as_they_are():
+    instances = cropped().gt_instances
+    assert 'count_weights' not in instances
+    assert instances.bboxes[2].tolist() == [4, 0, 14, 8]
+
+
+@pytest.mark.parametrize(
+    'options', [dict(min_visible_fraction=1.5), dict(min_visible_fraction=0.5, image_counts='annotations')]
+)
+def test_wrong_fractions_are_refused(options):
+    with pytest.raises(ValueError, match='min_visible_fraction must be in'):
+        PackCountInputs(**options)
+
+
+def test_a_crop_that_leaves_boxes_whole_tells_how_much_of_them_is_seen():
+    boxes = CountedBoxes(np.array([[0, 0, 10, 8, 3]], dtype=np.float32))
+    crop = TRANSFORMS.build(
+        dict(type='mmdet.RandomCrop', crop_size=(8, 4), bbox_clip_border=False, allow_negative_crop=True)
+    )
+    results = results_of(boxes, gt_bboxes_labels=np.zeros(1, np.int64), gt_ignore_flags=np.zeros(1, dtype=bool))
+    instances = pack(crop(results), min_visible_fraction=0.5)[1].gt_instances
+    assert instances.bboxes.tolist() == [[0, 0, 8, 4]]  # 8 px wide, 4 px high: 40 % of the box
+    assert instances.count_weights.tolist() == [0]

@@ -45,6 +45,17 @@ def test_smaller_images_are_padded_at_the_bottom_and_right():
     assert out[1, :, :, 3:].sum() == 0
 
 
+def test_batches_are_padded_to_multiples_of_a_stride():
+    images = [torch.ones(3, 4, 17, dtype=torch.uint8), torch.ones(3, 9, 3, dtype=torch.uint8)]
+    out = CountDataPreprocessor(std=(1.0,) * 3, pad_size_divisor=8)(dict(inputs=images))['inputs']
+    assert out.shape == (2, 3, 16, 24)
+    assert out[0].sum() == 3 * 4 * 17
+    haloed = CountDataPreprocessor(halo=3, pad_size_divisor=8)(dict(inputs=images))['inputs']
+    assert haloed.shape == (2, 3, 16, 24)
+    with pytest.raises(ValueError, match='at least 1, got 0'):
+        CountDataPreprocessor(pad_size_divisor=0)
+
+
 def test_channels_last_changes_the_layout_only():
     image = torch.randint(0, 255, (3, 6, 7), dtype=torch.uint8)
     plain = CountDataPreprocessor()(dict(inputs=[image]))['inputs']

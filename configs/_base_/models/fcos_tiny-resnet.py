@@ -1,0 +1,47 @@
+# FCOS at strides 8, 16 and 32, on a ResNet cut after three stages: learns stacks of small digits in minutes.
+model = dict(
+    type='mmdet.FCOS',
+    _scope_='mmdet',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor', mean=[40] * 3, std=[60] * 3, bgr_to_rgb=True, pad_size_divisor=32
+    ),
+    backbone=dict(
+        type='ResNet',
+        depth=18,
+        deep_stem=True,
+        stem_channels=32,
+        base_channels=32,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(1, 2),
+        norm_cfg=dict(type='BN', requires_grad=True),
+        norm_eval=False,
+        style='pytorch',
+    ),
+    neck=dict(
+        type='FPN',
+        in_channels=[64, 128],
+        out_channels=64,
+        add_extra_convs='on_output',
+        num_outs=3,
+        relu_before_extra_convs=True,
+    ),
+    bbox_head=dict(
+        type='FCOSHead',
+        num_classes=6,
+        in_channels=64,
+        feat_channels=64,
+        stacked_convs=2,
+        strides=[8, 16, 32],
+        regress_ranges=((-1, 32), (32, 64), (64, 100000000)),
+        norm_on_bbox=True,
+        centerness_on_reg=True,
+        center_sampling=True,
+        center_sample_radius=1.5,
+        conv_bias=True,
+        norm_cfg=dict(type='GN', num_groups=8, requires_grad=True),
+        loss_bbox=dict(type='GIoULoss', loss_weight=1.0),
+    ),
+    test_cfg=dict(nms_pre=300, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=50),
+)

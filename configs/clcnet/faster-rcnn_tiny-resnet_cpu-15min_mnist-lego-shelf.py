@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/detector_runtime.py',
+    '../_base_/models/faster-rcnn_tiny-resnet.py',
+    '../_base_/datasets/mnist_lego_shelf.py',
+    '../_base_/schedules/adamw_cpu.py',
+]
+
+train_dataloader = dict(batch_size=4)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=_base_.max_iters // 2))
+log_processor = dict(by_epoch=False)

@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/iim_runtime.py',
+    '../_base_/models/iim_hrnet-w48.py',
+    '../_base_/datasets/fdst_heads.py',
+    '../_base_/schedules/adam_poly_166k.py',
+]
+
+model = dict(data_preprocessor=_base_.img_norm, head=dict(codec=_base_.codec))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=4 * 166))
+log_processor = dict(by_epoch=False)

@@ -1,0 +1,5 @@
+"""Loops of the runner."""
+
+from .fit_loop import FitLoop
+
+__all__ = ['FitLoop']

@@ -1,0 +1,245 @@
+"""What counters share that are fitted to data instead of descending a loss."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor, nn
+
+from mmcount.models.layers import layer_taps
+from mmcount.models.pointing import Pointers
+from mmcount.registry import MODELS
+from mmcount.structures import CountDataSample
+
+Record = dict[str, Any]
+
+
+class FittedCounter(BaseModel):
+    """Base of the counters that look at all training images and then compute what they know.
+
+    ``FitLoop`` trains them: in each of the ``passes`` it calls ``observe`` with every batch and ``fit`` with all that
+    was observed. What is learned lies in buffers, so checkpoints are ordinary ones.
+
+    Args:
+        classifier: Config of a trained :class:`mmcount.models.ImageClassifier`, or of any model whose
+            ``mode='tensor'`` gives class scores; its ``init_cfg`` says where its weights are. It is never trained here.
+        layers: Names of its layers whose outputs are used.
+        num_classes: C of the data set. The count belongs to the predicted class where the classifier tells as many
+            classes apart, and to class 0 where C is 1.
+        data_preprocessor: Config.
+        init_cfg: Initialisation.
+
+    Attributes:
+        passes: What happens in each pass over the data.
+    """
+
+    passes: ClassVar[tuple[str, ...]] = ('fit',)
+
+    def __init__(
+        self,
+        classifier: dict,
+        layers: Sequence[str],
+        num_classes: int = 1,
+        data_preprocessor: dict | nn.Module | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if num_classes < 1:
+            raise ValueError(f'num_classes must be at least 1, got {num_classes}')
+        self.classifier = MODELS.build(classifier)
+        self.layers = tuple(dict.fromkeys(layers))
+        self.num_classes = num_classes
+        with layer_taps(self.classifier, self.layers):
+            pass  # a wrong name is an error of the config, not of the first image
+
+    @property
+    @abstractmethod
+    def is_fitted(self) -> bool:
+        """Whether it can predict."""
+
+    @abstractmethod
+    def observe(self, inputs: Tensor, data_samples: list[CountDataSample], stage: str) -> list[Record]:
+        """What ``fit`` needs to know of each image of a batch, as NumPy arrays and numbers.
+
+        Args:
+            inputs: (B, C, H, W) normalised images.
+            data_samples: With ``gt_counts``.
+            stage: One of ``passes``.
+        """
+
+    @abstractmethod
+    def fit(self, records: list[Record], stage: str) -> dict[str, float]:
+        """Learn from the records of all images.
+
+        Args:
+            records: One of each image, with its ``img_id``, in the order of these.
+            stage: One of ``passes``.
+
+        Returns:
+            Figures for the log.
+        """
+
+    @abstractmethod
+    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> 'PointedCount':
+        """The count and the pointers of one image.
+
+        Args:
+            scores: (K,) class scores.
+            outputs: (C, h, w) or (D,) output of each of ``layers``.
+            sample: Its ``img_shape`` is that of the network's input.
+        """
+
+    def train(self, mode: bool = True) -> 'FittedCounter':
+        """Nothing here trains by gradients: normalisation and dropout always behave as in testing."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def look(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, K) class scores and the (B, ...) outputs of the layers, float32."""
+        with layer_taps(self.classifier, self.layers) as outputs:
+            scores = self.classifier(inputs, mode='tensor')
+        return scores.float(), {name: outputs[name].float() for name in self.layers}
+
+    def forward(
+        self, inputs: Tensor, data_samples: list[CountDataSample] | None = None, mode: str = 'tensor'
+    ) -> list[CountDataSample] | Tensor:
+        """Class scores (``'tensor'``) or samples with their predictions (``'predict'``).
+
+        Raises:
+            ValueError: It is not fitted yet, or ``mode`` is none of these: there is no loss.
+        """
+        if mode == 'tensor':
+            return self.look(inputs)[0]
+        if mode != 'predict':
+            raise ValueError(
+                f"{type(self).__name__} is fitted and has no mode {mode!r}: use train_cfg=dict(type='mmcount.FitLoop')"
+            )
+        if data_samples is None:
+            raise ValueError(f'mode {mode!r} needs data_samples, got None')
+        if not self.is_fitted:
+            raise ValueError(f'{type(self).__name__} is not fitted: train it or load a checkpoint of it')
+        scores, outputs = self.look(inputs)
+        for index, sample in enumerate(data_samples):
+            own = {name: output[index] for name, output in outputs.items()}
+            pointed = self.point(scores[index], own, sample)
+            write_pointed(pointed, sample, self.num_classes)
+        return data_samples
+
+    def label_of(self, scores: Tensor) -> int:
+        """The class that the count of an image belongs to."""
+        if self.num_classes == 1:
+            return 0
+        if len(scores) != self.num_classes:
+            raise ValueError(
+                f'the classifier tells {len(scores)} classes apart and the data set has num_classes='
+                f'{self.num_classes}: they must agree, or num_classes be 1'
+            )
+        return int(scores.argmax())
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
+        """Buffers take the shape of the checkpoint: how long they are is known only after fitting."""
+        for name, buffer in self._buffers.items():
+            loaded = state_dict.get(prefix + name)
+            if buffer is not None and loaded is not None and loaded.shape != buffer.shape:
+                self._buffers[name] = buffer.new_empty(loaded.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+@dataclass(frozen=True, eq=False)
+class PointedCount:
+    """What a pointing counter says about one image.
+
+    Attributes:
+        count: Objects.
+        pointers: As many pointers or fewer, in pixels of the network's input.
+        heat: (h, w) where they are, not negative.
+        label: Class of all of them.
+        count_scores: (C_max + 1,) score of each count, or None.
+        saturated: Whether the count means "or more".
+    """
+
+    count: int
+    pointers: Pointers
+    heat: np.ndarray
+    label: int
+    count_scores: np.ndarray | None = None
+    saturated: bool = False
+
+
+def write_pointed(pointed: PointedCount, sample: CountDataSample, num_classes: int) -> None:
+    """Write a prediction into its sample, pointers in pixels of the original image.
+
+    ``pred_instances`` gets ``bboxes``, ``points``, ``labels``, ``scores`` and, of C2P, ``ellipses`` (K, 4); the density
+    is the heat, scaled to the count.
+    """
+    counts = torch.zeros(num_classes)
+    counts[pointed.label] = pointed.count
+    heat = torch.from_numpy(np.asarray(pointed.heat, dtype=np.float32))
+    if pointed.count and float(heat.sum()) <= 0:
+        heat = torch.ones_like(heat)  # it counts objects without knowing where: they may be anywhere
+    density = torch.zeros(num_classes, *heat.shape)
+    if pointed.count:
+        density[pointed.label] = heat / heat.sum() * pointed.count
+    scale_x, scale_y = (float(value) for value in sample.get('scale_factor', (1.0, 1.0)))
+    boxes = torch.from_numpy(pointed.pointers.bboxes).float() / torch.tensor([scale_x, scale_y] * 2)
+    instances = InstanceData(
+        bboxes=boxes,
+        points=(boxes[:, :2] + boxes[:, 2:] - 1) / 2,
+        labels=torch.full((len(boxes),), pointed.label, dtype=torch.int64),
+        scores=torch.from_numpy(pointed.pointers.scores).float(),
+    )
+    if pointed.pointers.ellipses is not None:
+        ellipses = torch.from_numpy(pointed.pointers.ellipses).float()
+        instances.ellipses = ellipses / torch.tensor([scale_x, scale_y] * 2)
+    height, width = input_shape(sample)
+    extent = (-0.5, -0.5, width / scale_x - 0.5, height / scale_y - 0.5)
+    sample.pred_counts = counts
+    sample.pred_density = PixelData(data=density, metainfo=dict(extent=extent))
+    sample.pred_instances = instances
+    sample.saturated = bool(pointed.saturated)
+    if pointed.count_scores is not None:
+        sample.set_field(torch.from_numpy(np.asarray(pointed.count_scores, dtype=np.float32)), 'pred_count_scores')
+
+
+def image_total(sample: CountDataSample) -> int:
+    """True objects of all classes in an image.
+
+    Raises:
+        ValueError: It has no ``gt_counts``; the message names the image.
+    """
+    counts = sample.get('gt_counts')
+    if counts is None:
+        raise ValueError(f'image {sample.get("img_id", "?")} needs gt_counts to be fitted to')
+    return round(float(counts.sum()))
+
+
+def stack_features(records: list[Record]) -> np.ndarray:
+    """(N, D) features of all images.
+
+    Raises:
+        ValueError: Images have features of different lengths; the message names one of each.
+    """
+    lengths = {len(record['features']): record.get('img_id', '?') for record in reversed(records)}
+    if len(lengths) > 1:
+        raise ValueError(
+            f'the features of images differ in length, {lengths} (length: an image): bring all images to one size, or '
+            "pool every block to its 'mean' or a 'grid'"
+        )
+    return np.stack([record['features'] for record in records])
+
+
+def input_shape(sample: CountDataSample) -> tuple[int, int]:
+    """(height, width) of the network's input, padding included: what its maps cover."""
+    height, width = sample.get('batch_input_shape', sample.img_shape)[:2]
+    return int(height), int(width)
+
+
+def cell_size(sample: CountDataSample, heat: np.ndarray) -> tuple[float, float]:
+    """(width, height) in pixels of the network's input of a cell of a map over the whole input."""
+    height, width = input_shape(sample)
+    return width / heat.shape[1], height / heat.shape[0]
