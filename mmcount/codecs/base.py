@@ -7,6 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .raster import Extent, unit_density
+
 
 @dataclass
 class CountPrediction:
@@ -45,10 +47,12 @@ class CountCodec(ABC):
         geometry: What ``encode`` takes: 'points' (N, 2), or 'bboxes' (N, 4) in pixel edges.
         counts_points: Whether every object that ``decode`` counts is one of its points, a unit in its own cell of the
             density.
+        density_cell: Side of a cell of the density in cells of the map, where ``counts_points``.
     """
 
     geometry: str = 'points'
     counts_points: bool = False
+    density_cell: int = 1
 
     def __init__(self, num_classes: int = 1, stride: int = 1) -> None:
         if num_classes < 1:
@@ -77,6 +81,16 @@ class CountCodec(ABC):
         height, width = output.shape[-2:]
         start = self.map_origin
         return start, start, start + width * self.stride, start + height * self.stride
+
+    def density_of(self, points: Tensor, labels: Tensor, img_shape: tuple[int, int]) -> tuple[Tensor, Extent]:
+        """The (C, h, w) density of a codec that counts points, and what it covers.
+
+        Args:
+            points: (N, 2) float, (x, y) in pixels of the input.
+            labels: (N,) int64.
+            img_shape: (height, width) of the input.
+        """
+        return unit_density(points, labels, self.num_classes, img_shape, self.stride * self.density_cell)
 
     @abstractmethod
     def encode(

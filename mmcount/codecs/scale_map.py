@@ -170,17 +170,14 @@ class ScaleMapCodec(CountCodec):
             boxes[mine] = square_boxes(points[mine], log_areas, img_shape, self.min_log_area)
         tensors = (torch.from_numpy(array).to(output.device) for array in (points, labels, boxes))
         at, kinds, bboxes = tensors
-        density = torch.zeros(expected, dtype=torch.float32, device=output.device)
-        column, row = ((at + 0.5) / self.stride).floor().long().unbind(dim=1)
-        cells = kinds, row.clamp(0, expected[1] - 1), column.clamp(0, expected[2] - 1)
-        density.index_put_(cells, density.new_ones(()), accumulate=True)
+        density, extent = self.density_of(at, kinds, img_shape)
         return CountPrediction(
             torch.bincount(kinds, minlength=self.num_classes).float(),
             density,
             at.float(),
             kinds,
             torch.ones(len(at), device=output.device),
-            self.map_extent(density),
+            extent,
             bboxes=bboxes.float(),
         )
 

@@ -224,7 +224,7 @@ def test_decode_keeps_large_enough_components_at_their_centroids():
     output[0, 6:9, 5] = 0.8  # an L, whose centroid is not the centre of its box
     output[0, 8, 5:8] = 0.8
     output[0, 9, 8] = 0.8  # touches it at a corner only
-    found = InstanceMapCodec().decode(output, (12, 16))
+    found = InstanceMapCodec(density_cell=1).decode(output, (12, 16))
     assert found.counts.tolist() == [2.0]
     torch.testing.assert_close(found.points, torch.tensor([[2.0, 1.0], [5.6, 7.4]]))
     assert found.bboxes.tolist() == [[1.0, 1.0, 4.0, 2.0], [5.0, 6.0, 8.0, 9.0]]
@@ -254,7 +254,7 @@ def test_two_components_with_one_centroid_count_two():
     ring[0, 1:8, 1:8] = 1
     ring[0, 2:7, 2:7] = 0
     ring[0, 3:6, 3:6] = 1
-    found = InstanceMapCodec().decode(ring, (9, 9))
+    found = InstanceMapCodec(density_cell=1).decode(ring, (9, 9))
     assert (found.counts.item(), found.density.sum().item(), found.density[0, 4, 4].item()) == (2.0, 2.0, 2.0)
 
 
@@ -317,3 +317,20 @@ def test_wrong_inputs_are_refused():
         codec.decode(torch.zeros(1, 8, 9), (9, 9))
     with pytest.raises(ValueError, match='threshold map must have the shape'):
         codec.decode(torch.zeros(1, 9, 9), (9, 9), threshold=torch.zeros(3, 3))
+
+
+@pytest.mark.parametrize(('stride', 'cell'), [(1, 1), (1, 4), (2, 3)])
+def test_the_density_has_one_object_in_the_cell_of_each_point(stride, cell):
+    rng = torch.Generator().manual_seed(5)
+    codec = InstanceMapCodec(num_classes=2, stride=stride, density_cell=cell, min_area=1)
+    shape = (45, 62)
+    found = codec.decode((torch.rand(2, *codec.map_shape(shape), generator=rng) > 0.8).float(), shape)
+    side = stride * cell
+    expected = torch.zeros(2, -(-45 // side), -(-62 // side))
+    for (x, y), label in zip(found.points.tolist(), found.labels.tolist(), strict=True):
+        expected[label, int((y + 0.5) // side), int((x + 0.5) // side)] += 1
+    assert torch.equal(found.density, expected)
+    height, width = expected.shape[1:]
+    assert found.extent == (-0.5, -0.5, width * side - 0.5, height * side - 0.5)
+    with pytest.raises(ValueError, match='density_cell must be at least 1, got 0'):
+        InstanceMapCodec(density_cell=0)

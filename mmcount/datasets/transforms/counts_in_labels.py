@@ -35,9 +35,8 @@ class CountsInLabels(BaseTransform):
         ValueError: ``num_classes`` is not known, or a label is not below it.
 
     Example:
-        >>> from mmcount.registry import TRANSFORMS
         >>> erase = dict(type='mmdet.RandomErasing', n_patches=(1, 3), ratio=(0, 0.2))
-        >>> erase = TRANSFORMS.build(dict(type='CountsInLabels', transform=erase))
+        >>> step = dict(type='mmcount.CountsInLabels', transform=erase)  # a step of a pipeline
     """
 
     def __init__(self, transform: dict | Callable) -> None:

@@ -248,18 +248,19 @@ def crop_prediction(prediction: CountPrediction, codec: CountCodec, img_shape: t
         img_shape: (height, width) without padding.
     """
     height, width = codec.map_shape(img_shape)
-    density = prediction.density[:, :height, :width]
     limit = prediction.points.new_tensor((img_shape[1], img_shape[0]))
     cells = ((prediction.points + 0.5) / codec.stride).floor()
     keep = (cells < cells.new_tensor((width, height))).all(dim=1)
     labels = prediction.labels[keep]
+    points = prediction.points[keep].minimum(limit - 1)
+    density, extent = codec.density_of(points, labels, img_shape)
     return CountPrediction(
         counts=labels.bincount(minlength=len(prediction.counts)).to(prediction.counts),
         density=density,
-        points=prediction.points[keep].minimum(limit - 1),
+        points=points,
         labels=labels,
         scores=prediction.scores[keep],
-        extent=codec.map_extent(density),
+        extent=extent,
         spread=prediction.spread,
         bboxes=None if prediction.bboxes is None else prediction.bboxes[keep].minimum(limit.repeat(2)),
     )

@@ -233,9 +233,9 @@ def test_objects_whose_point_lies_in_the_padding_are_dropped():
         found = MapTiles(mode, 16, 16).predict(model, picture[None], [sample(10, 13)])[0]
         assert found.points.tolist() == points
         assert found.counts.tolist() == [len(points)]
-        assert found.density.shape == (1, 10, 13)
+        assert found.density.shape == (1, 3, 4)
         assert found.density.sum() == len(points)
-        assert found.extent == (-0.5, -0.5, 12.5, 9.5)
+        assert found.extent == (-0.5, -0.5, 15.5, 11.5)
         assert found.bboxes[1].tolist() == [2, 7, 5, 10]
 
 
