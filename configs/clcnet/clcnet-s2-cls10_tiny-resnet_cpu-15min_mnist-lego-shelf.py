@@ -1,5 +1,6 @@
 _base_ = './cascade-rcnn-s2_tiny-resnet_cpu-15min_mnist-lego-shelf.py'
 
+# AP_lc 0.657 on 300 test scenes (seed 0); Cascade R-CNN without counts: 0.123.
 model = dict(
     roi_head=dict(
         type='mmcount.CascadeCountRoIHead',
