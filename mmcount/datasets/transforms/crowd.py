@@ -2,6 +2,7 @@
 
 import random
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any, Literal
 
 from mmcv.transforms import BaseTransform
@@ -30,16 +31,12 @@ class ResizeByRule(BaseTransform):
     def __init__(self, backend: str = 'cv2', interpolation: str = 'bilinear') -> None:
         self.backend = backend
         self.interpolation = interpolation
-        # Built by name: importing mmdet's transforms is left to those who use them.
-        self.resize = TRANSFORMS.build(
-            dict(
-                type='mmdet.Resize',
-                scale=1,
-                clip_object_border=False,
-                backend=backend,
-                interpolation=interpolation,
-            )
-        )
+
+    @cached_property
+    def resize(self) -> Any:
+        """mmdet's transform; built at the first image, as importing it takes a while and prints."""
+        config = dict(scale=1, clip_object_border=False, backend=self.backend, interpolation=self.interpolation)
+        return TRANSFORMS.build(dict(type='mmdet.Resize', **config))
 
     @abstractmethod
     def new_size(self, size: Size) -> Size:

@@ -89,8 +89,9 @@ def size_errors(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         ``log_area_MAE``, ``log_area_bias`` (positive: too large) and ``mIoU``; NaN where there is no object.
 
     Example:
-        >>> size_errors([score_sizes([[0, 0, 10, 10]], [[0, 0, 10, 20]])])
-        {'log_area_MAE': 0.6931471805599454, 'log_area_bias': -0.6931471805599454, 'mIoU': 0.5}
+        >>> errors = size_errors([score_sizes([[0, 0, 10, 10]], [[0, 0, 10, 20]])])
+        >>> {key: round(value, 3) for key, value in errors.items()}
+        {'log_area_MAE': 0.693, 'log_area_bias': -0.693, 'mIoU': 0.5}
     """
     total = {key: float(np.sum([record[key] for record in records])) for key in ('objects', 'error', 'bias', 'iou')}
     means = {key: total[key] / total['objects'] if total['objects'] else np.nan for key in ('error', 'bias', 'iou')}
