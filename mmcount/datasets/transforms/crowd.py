@@ -34,7 +34,7 @@ class ResizeByRule(BaseTransform):
 
     @cached_property
     def resize(self) -> Any:
-        """mmdet's transform; built at the first image, as importing it takes a while and prints."""
+        """The transform of mmdet; built at the first image, as importing it takes a while and prints."""
         config = dict(scale=1, clip_object_border=False, backend=self.backend, interpolation=self.interpolation)
         return TRANSFORMS.build(dict(type='mmdet.Resize', **config))
 
