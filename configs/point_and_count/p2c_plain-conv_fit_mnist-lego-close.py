@@ -13,4 +13,3 @@ test_dataloader = dict(
         )
     )
 )
-test_evaluator = [dict(type='mmcount.CountMetric'), *_base_.test_evaluator]

@@ -67,14 +67,15 @@ class CountCodec(ABC):
         """What the target map sums to for one object."""
         return 1.0
 
-    @abstractmethod
     def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
-        """The (h, w) of the map of an image of ``img_shape`` (height, width)."""
+        """The (h, w) of the map of an image of ``img_shape`` (height, width): (ceil(H / s), ceil(W / s))."""
+        height, width = img_shape
+        return -(-height // self.stride), -(-width // self.stride)
 
     @property
-    @abstractmethod
     def map_origin(self) -> float:
-        """Where the map begins, left and top, in pixels of the input (pixel centres at integers)."""
+        """Where the map begins, left and top, in pixels of the input (pixel centres at integers): with the image."""
+        return -0.5
 
     def map_extent(self, output: Tensor) -> tuple[float, float, float, float]:
         """(left, top, right, bottom) in pixels of the input that a (C, h, w) map covers."""

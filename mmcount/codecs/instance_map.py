@@ -89,16 +89,6 @@ class InstanceMapCodec(CountCodec):
         self.min_area = min_area
         self.density_cell = density_cell
 
-    def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
-        """(ceil(H / s), ceil(W / s))."""
-        height, width = img_shape
-        return -(-height // self.stride), -(-width // self.stride)
-
-    @property
-    def map_origin(self) -> float:
-        """The map begins with the image."""
-        return -0.5
-
     def encode(
         self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
     ) -> NDArray[Any]:

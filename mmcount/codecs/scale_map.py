@@ -68,16 +68,6 @@ class ScaleMapCodec(CountCodec):
         self.round_log, self.smooth, self.min_log_area = round_log, smooth, min_log_area
         self.overlap = overlap
 
-    def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
-        """(ceil(H / s), ceil(W / s))."""
-        height, width = img_shape
-        return -(-height // self.stride), -(-width // self.stride)
-
-    @property
-    def map_origin(self) -> float:
-        """The map begins with the image."""
-        return -0.5
-
     def encode(
         self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
     ) -> NDArray[Any]:

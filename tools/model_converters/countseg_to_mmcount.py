@@ -10,17 +10,14 @@ import sys
 from typing import Any
 
 from mmdet.datasets import CocoDataset, VOCDataset
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from mmcount.apis.converters import (
     convert_countseg_state_dict,
     convert_torchvision_resnet_state_dict,
+    fitting_config,
     read_state_dict,
     write_checkpoint,
 )
-from mmcount.registry import MODELS
-from mmcount.utils import register_all_modules
 
 #: Class names of the released checkpoints, by their number. Both are in the order of the data sets' own lists.
 RELEASED = {20: VOCDataset.METAINFO, 80: CocoDataset.METAINFO}
@@ -57,22 +54,6 @@ def class_names(number: int, given: list[str] | None) -> dict[str, Any] | None:
     return None if meta is None else dict(classes=tuple(meta['classes']), palette=meta['palette'])
 
 
-def check_config(path: str, weights: dict) -> str:
-    """The text of the config whose model the weights fit.
-
-    Raises:
-        ValueError: They do not.
-    """
-    register_all_modules(init_default_scope=False)
-    init_default_scope('mmcount')
-    cfg = Config.fromfile(path)
-    try:
-        MODELS.build(cfg.model).load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f'the weights do not fit the model of {path}: {error}') from error
-    return cfg.pretty_text
-
-
 def convert(args: argparse.Namespace) -> str:
     """Convert, and say what was written.
 
@@ -92,7 +73,7 @@ def convert(args: argparse.Namespace) -> str:
     names = class_names(number, args.classes)
     meta: dict[str, Any] = {} if names is None else dict(dataset_meta=names)
     if args.config:
-        meta['cfg'] = check_config(args.config, weights)
+        meta['cfg'] = fitting_config(args.config, weights)
     write_checkpoint(args.out, weights, args.source, 'GuoleiSun/CountSeg', meta)
     named = 'without names' if names is None else f'{names["classes"][0]} to {names["classes"][-1]}'
     return f'{args.out}: a counter of {number} classes, {named}, {len(weights)} tensors'

@@ -12,20 +12,16 @@ import argparse
 import sys
 from typing import Any
 
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-
 from mmcount.apis.converters import (
     convert_hrnet_state_dict,
     convert_iim_state_dict,
     convert_scale_net_state_dict,
     convert_torchvision_vgg_state_dict,
+    fitting_config,
     read_state_dict,
     write_checkpoint,
 )
 from mmcount.datasets import CrowdDataset
-from mmcount.registry import MODELS
-from mmcount.utils import register_all_modules
 
 #: Part of a name that tells what a file is, to its converter, what it is called, and where it comes from.
 KINDS = (
@@ -50,22 +46,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def check_config(path: str, weights: dict) -> str:
-    """The text of the config whose model the weights fit.
-
-    Raises:
-        ValueError: They do not.
-    """
-    register_all_modules(init_default_scope=False)
-    init_default_scope('mmcount')
-    cfg = Config.fromfile(path)
-    try:
-        MODELS.build(cfg.model).load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f'the weights do not fit the model of {path}: {error}') from error
-    return cfg.pretty_text
-
-
 def convert(args: argparse.Namespace) -> str:
     """Convert, and say what was written.
 
@@ -85,7 +65,7 @@ def convert(args: argparse.Namespace) -> str:
     if what != 'a backbone':
         meta['dataset_meta'] = {key: CrowdDataset.METAINFO[key] for key in ('classes', 'palette')}
     if args.config:
-        meta['cfg'] = check_config(args.config, weights)
+        meta['cfg'] = fitting_config(args.config, weights)
     write_checkpoint(args.out, weights, args.source, origin, meta)
     return f'{args.out}: {what} of {len(weights)} tensors'
 

@@ -47,4 +47,4 @@ val_evaluator = [
     dict(type='mmcount.SubitizingMetric', max_count=4),
     dict(type='mmcount.PointingMetric', max_count=4),
 ]
-test_evaluator = val_evaluator
+test_evaluator = [dict(type='mmcount.CountMetric'), *val_evaluator]

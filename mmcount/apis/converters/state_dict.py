@@ -9,9 +9,13 @@ from typing import Any
 
 import torch
 from mmdet.models.backbones import ResNet
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from mmcount.apis.model_info import file_sha256
+from mmcount.registry import MODELS
+from mmcount.utils import register_all_modules
 from mmcount.utils.atomic import write_atomic
 from mmcount.version import __version__
 
@@ -177,6 +181,23 @@ def read_state_dict(path: str | Path, allow_pickle: bool = False) -> dict[str, A
         held = sorted(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(f'{path} holds no weights: expected them at the top or under {STATE_KEYS}, found {held}')
     return dict(state)
+
+
+def fitting_config(path: str | Path, weights: Mapping[str, Tensor]) -> str:
+    """The text of the config whose model the weights fit.
+
+    Raises:
+        ValueError: They do not.
+    """
+    register_all_modules(init_default_scope=False)
+    init_default_scope('mmcount')
+    cfg = Config.fromfile(path)
+    try:
+        MODELS.build(cfg.model).load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f'the weights do not fit the model of {path}: {error}') from error
+    text: str = cfg.pretty_text
+    return text
 
 
 def write_checkpoint(

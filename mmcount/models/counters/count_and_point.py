@@ -72,7 +72,7 @@ class CountAndPoint(FittedCounter):
         """What the dictionary needs, then what the support vector machine needs."""
         if stage == 'dictionary':
             return self.pointer.observe(inputs, data_samples, 'fit')
-        scores, outputs = self.look(inputs)
+        scores, outputs = self.look(inputs, data_samples)
         records = []
         for index, sample in enumerate(data_samples):
             own = {name: output[index] for name, output in outputs.items()}

@@ -81,7 +81,7 @@ class CountThenPoint(FittedCounter):
 
     def observe(self, inputs: Tensor, data_samples: list[CountDataSample], stage: str) -> list[Record]:
         """The features and the count of each image."""
-        _, outputs = self.look(inputs)
+        _, outputs = self.look(inputs, data_samples)
         return [
             dict(
                 features=stack_blocks({name: output[index] for name, output in outputs.items()}, self.blocks),

@@ -56,6 +56,8 @@ class FittedCounter(BaseModel):
         self.num_classes = num_classes
         with layer_taps(self.classifier, self.layers):
             pass  # a wrong name is an error of the config, not of the first image
+        # Modules are built for training: normalisation would mix the images of a batch.
+        self.eval()
 
     @property
     @abstractmethod
@@ -99,11 +101,30 @@ class FittedCounter(BaseModel):
         return super().train(False)
 
     @torch.no_grad()
-    def look(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """(B, K) class scores and the (B, ...) outputs of the layers, float32."""
+    def look(
+        self, inputs: Tensor, data_samples: list[CountDataSample] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, K) class scores and the (B, ...) outputs of the layers, float32.
+
+        Args:
+            inputs: (B, C, H, W) normalised images.
+            data_samples: Names of the images for the error; without them nothing is checked.
+
+        Raises:
+            ValueError: A score or an output is not finite; the message names the image and the layer.
+        """
         with layer_taps(self.classifier, self.layers) as outputs:
             scores = self.classifier(inputs, mode='tensor')
-        return scores.float(), {name: outputs[name].float() for name in self.layers}
+        found = {name: outputs[name].float() for name in self.layers}
+        for name, output in {**found, 'class scores': scores}.items() if data_samples is not None else ():
+            broken = ~output.flatten(1).isfinite().all(dim=1)
+            if broken.any():
+                sample = data_samples[int(broken.nonzero()[0])]
+                raise ValueError(
+                    f'image {sample.get("img_id", "?")}: the output of {name} is not finite: the image or the weights '
+                    'hold NaN or infinity'
+                )
+        return scores.float(), found
 
     def forward(
         self, inputs: Tensor, data_samples: list[CountDataSample] | None = None, mode: str = 'tensor'
@@ -123,7 +144,7 @@ class FittedCounter(BaseModel):
             raise ValueError(f'mode {mode!r} needs data_samples, got None')
         if not self.is_fitted:
             raise ValueError(f'{type(self).__name__} is not fitted: train it or load a checkpoint of it')
-        scores, outputs = self.look(inputs)
+        scores, outputs = self.look(inputs, data_samples)
         for index, sample in enumerate(data_samples):
             own = {name: output[index] for name, output in outputs.items()}
             pointed = self.point(scores[index], own, sample)

@@ -89,7 +89,7 @@ class PointThenCount(FittedCounter):
 
         Where the data set has one class only, the predicted class stands for the true one.
         """
-        scores, outputs = self.look(inputs)
+        scores, outputs = self.look(inputs, data_samples)
         predicted = scores.argmax(dim=1).cpu()
         largest = torch.cat([outputs[name].amax(dim=(2, 3)) for name in self.maps], dim=1).cpu().numpy()
         present = image_labels(data_samples).cpu()

@@ -108,7 +108,7 @@ class InstanceMapHead(DenseCountHead):
             stride: The stride that the network ran at, where it is not the codec's.
 
         Raises:
-            ValueError: The maps are smaller than that of an image.
+            ValueError: The maps are smaller than that of an image, or not finite; the message names the image.
         """
         confidence, threshold = (one.float() for one in maps)
         codec = self.codec_at(stride)
@@ -118,6 +118,9 @@ class InstanceMapHead(DenseCountHead):
             img_shape = tuple(sample.img_shape[:2])
             height, width = codec.map_shape(img_shape)
             own = (index, slice(None), slice(height), slice(width))
+            # No component holds NaN: the image would count zero without a word.
+            if not (confidence[own].sum() + threshold[own].sum()).isfinite():
+                raise ValueError(f'image {sample.get("img_id", "?")}: the confidence or its threshold is not finite')
             predictions.append(codec.decode(confidence[own], img_shape, threshold=threshold[own]))
         return predictions
 

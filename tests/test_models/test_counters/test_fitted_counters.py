@@ -263,3 +263,14 @@ def test_taps_are_taken_off_again():
     outputs.clear()
     network(torch.zeros(1, 3, 16, 16))
     assert outputs == {}
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_an_image_that_is_not_finite_is_named(name):
+    counter = fitted(name)
+    inputs, samples = batch(seed=4)
+    inputs[5] = float('nan')
+    with pytest.raises(ValueError, match=r'image 4-5: the output of backbone\.layers\.\d is not finite'):
+        counter(inputs, samples, mode='predict')
+    with pytest.raises(ValueError, match='image 4-5: the output of'):
+        counter.observe(inputs, samples, counter.passes[0])
