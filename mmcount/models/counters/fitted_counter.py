@@ -116,14 +116,8 @@ class FittedCounter(BaseModel):
         with layer_taps(self.classifier, self.layers) as outputs:
             scores = self.classifier(inputs, mode='tensor')
         found = {name: outputs[name].float() for name in self.layers}
-        for name, output in {**found, 'class scores': scores}.items() if data_samples is not None else ():
-            broken = ~output.flatten(1).isfinite().all(dim=1)
-            if broken.any():
-                sample = data_samples[int(broken.nonzero()[0])]
-                raise ValueError(
-                    f'image {sample.get("img_id", "?")}: the output of {name} is not finite: the image or the weights '
-                    'hold NaN or infinity'
-                )
+        if data_samples is not None:
+            check_finite({**found, 'class scores': scores}, data_samples)
         return scores.float(), found
 
     def forward(
@@ -225,6 +219,22 @@ def write_pointed(pointed: PointedCount, sample: CountDataSample, num_classes: i
     sample.saturated = bool(pointed.saturated)
     if pointed.count_scores is not None:
         sample.set_field(torch.from_numpy(np.asarray(pointed.count_scores, dtype=np.float32)), 'pred_count_scores')
+
+
+def check_finite(outputs: dict[str, Tensor], data_samples: list[CountDataSample]) -> None:
+    """Refuse (B, ...) outputs that are not finite.
+
+    Raises:
+        ValueError: One is not; the message names the image and the output.
+    """
+    for name, output in outputs.items():
+        broken = ~output.flatten(1).isfinite().all(dim=1)
+        if broken.any():
+            sample = data_samples[int(broken.nonzero()[0])]
+            raise ValueError(
+                f'image {sample.get("img_id", "?")}: the output of {name} is not finite: the image or the weights hold '
+                'NaN or infinity'
+            )
 
 
 def image_total(sample: CountDataSample) -> int:
