@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmcount.engine.hooks import ThroughputHook
 from mmcount.engine.launch import build_runner, merge_options
-from mmcount.structures.prediction import predicted_counts, to_dict, true_counts
+from mmcount.structures.sample_fields import predicted_counts, to_dict, true_counts
 from mmcount.utils import register_all_modules
 from mmcount.utils.atomic import write_atomic
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcount.structures.prediction import (
+from mmcount.structures.sample_fields import (
     instance_labels,
     instance_points,
     instance_weights,

@@ -17,7 +17,7 @@ from mmengine.structures import BaseDataElement
 
 from mmcount.datasets.transforms.loading import LoadImage
 from mmcount.registry import HOOKS
-from mmcount.structures.prediction import image_id, predicted_counts, to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import image_id, predicted_counts, to_dict, to_numpy, true_counts
 from mmcount.visualization.plots import plot_counts, plot_curves, read_scalars
 
 

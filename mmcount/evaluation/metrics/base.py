@@ -6,7 +6,7 @@ import numpy as np
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 
-from mmcount.structures.prediction import image_id
+from mmcount.structures.sample_fields import image_id
 
 
 class OneRecordMetric(BaseMetric):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import to_dict, to_numpy, true_counts
 
 from .base import OneRecordMetric
 

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import predicted_counts, to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import predicted_counts, to_dict, to_numpy, true_counts
 
 from ..functional.calibration import fit_line_calibration, fit_scale_calibration
 from ..functional.class_rmse import Rounding, class_rmse_table, resampled_std, round_counts

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import (
+from mmcount.structures.sample_fields import (
     instance_labels,
     instance_points,
     instance_weights,

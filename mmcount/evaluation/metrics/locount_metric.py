@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from terminaltables import AsciiTable
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import instance_labels, instance_weights, to_dict, to_numpy
+from mmcount.structures.sample_fields import instance_labels, instance_weights, to_dict, to_numpy
 
 from ..functional.box_grid import DetectedBoxes, TrueBoxes
 from ..functional.locount import COUNT_RULES, CountRule, LocountScores, locount_scores

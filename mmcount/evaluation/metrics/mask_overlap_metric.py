@@ -10,7 +10,7 @@ from mmdet.structures.mask import BaseInstanceMasks
 from numpy.typing import NDArray
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import instance_labels, to_dict, to_numpy
+from mmcount.structures.sample_fields import instance_labels, to_dict, to_numpy
 
 from ..functional.mask_overlap import (
     AP_MODES,

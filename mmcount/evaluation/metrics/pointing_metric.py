@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import predicted_counts, to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import predicted_counts, to_dict, to_numpy, true_counts
 from mmcount.utils.atomic import write_atomic
 
 from ..functional.pointing import Assignment, box_containment, ellipse_containment, pointed_boxes

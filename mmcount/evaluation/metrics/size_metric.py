@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import to_dict, to_numpy
+from mmcount.structures.sample_fields import to_dict, to_numpy
 
 from ..functional.scale import score_sizes, size_errors
 from .base import OneRecordMetric

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmcount.registry import METRICS
-from mmcount.structures.prediction import predicted_counts, to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import predicted_counts, to_dict, to_numpy, true_counts
 from mmcount.utils.atomic import write_atomic
 
 from ..functional.subitizing import subitizing_table

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmcount.models.roi_heads.boxes import jitter_boxes, poolable_boxes
 from mmcount.registry import MODELS, TASK_UTILS
-from mmcount.structures.prediction import count_instances
+from mmcount.structures.sample_fields import count_instances
 
 from .detector_config import resolve_detector
 from .detector_features import check_levels, evaluation_mode, given_features

@@ -12,7 +12,7 @@ from mmcount.codecs import CountCodec, CountPrediction, ScaleMapCodec
 from mmcount.models.layers import SpatialChannelAttention
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample
-from mmcount.structures.prediction import instance_labels, instance_points
+from mmcount.structures.sample_fields import instance_labels, instance_points
 
 from .dense_head import DenseCountHead, stack_targets
 

@@ -6,7 +6,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData, PixelData
 
 from mmcount.structures import CountDataSample, CountedBoxes, PointBoxes
-from mmcount.structures.prediction import (
+from mmcount.structures.sample_fields import (
     count_instances,
     image_id,
     instance_points,
