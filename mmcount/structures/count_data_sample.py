@@ -2,7 +2,7 @@
 
 import torch
 from mmdet.structures import DetDataSample
-from mmengine.structures import PixelData
+from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
 
@@ -31,6 +31,26 @@ class CountDataSample(DetDataSample):
         >>> sample.gt_counts.shape
         torch.Size([1])
     """
+
+    @property
+    def pred_instances(self) -> InstanceData:
+        """P predicted objects or boxes."""
+        return self._pred_instances
+
+    @pred_instances.setter
+    def pred_instances(self, value: InstanceData) -> None:
+        # A count never vanishes: without this, boxes that stand for many would be one object each from here on.
+        if 'counts' in (self.get('_pred_instances') or ()) and 'counts' not in value:
+            raise ValueError(
+                f"image {self.get('img_id', '?')}: predicted boxes with 'counts' are replaced by boxes without: what "
+                "merges or filters predictions must keep them (type='mmcount.CountingTTAModel' does, mmdet's "
+                'DetTTAModel does not); to predict anew, delete pred_instances first'
+            )
+        self.set_field(value, '_pred_instances', dtype=InstanceData)
+
+    @pred_instances.deleter
+    def pred_instances(self) -> None:
+        del self._pred_instances
 
     @property
     def gt_counts(self) -> Tensor:
