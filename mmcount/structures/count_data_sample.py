@@ -1,9 +1,13 @@
 """The data contract: what a sample carries from the data set to the metric."""
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
+
+#: `numpy()` and `tensor()` of a sample turn one into the other.
+_NUMBERS = (torch.Tensor, np.ndarray)
 
 
 class CountDataSample(DetDataSample):
@@ -59,7 +63,7 @@ class CountDataSample(DetDataSample):
 
     @gt_counts.setter
     def gt_counts(self, value: Tensor) -> None:
-        self.set_field(value, '_gt_counts', dtype=torch.Tensor)
+        self.set_field(value, '_gt_counts', dtype=_NUMBERS)
 
     @gt_counts.deleter
     def gt_counts(self) -> None:
@@ -85,7 +89,7 @@ class CountDataSample(DetDataSample):
 
     @pred_counts.setter
     def pred_counts(self, value: Tensor) -> None:
-        self.set_field(value, '_pred_counts', dtype=torch.Tensor)
+        self.set_field(value, '_pred_counts', dtype=_NUMBERS)
 
     @pred_counts.deleter
     def pred_counts(self) -> None:
@@ -111,7 +115,7 @@ class CountDataSample(DetDataSample):
 
     @pred_interval.setter
     def pred_interval(self, value: Tensor) -> None:
-        self.set_field(value, '_pred_interval', dtype=torch.Tensor)
+        self.set_field(value, '_pred_interval', dtype=_NUMBERS)
 
     @pred_interval.deleter
     def pred_interval(self) -> None:
