@@ -1,32 +1,52 @@
-"""Images of several sizes in one batch, predicted as if each were alone."""
+"""Images of one size out of a mixed batch."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
-Predict = Callable[[Tensor, list[Any]], list[Any]]
+Sample = TypeVar('Sample', bound=DetDataSample)
 
 
-def padded_shape(sample: DetDataSample, batch_shape: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) that an image is padded to when it is alone; the whole batch's where nobody says it, px."""
-    height, width = (sample.get('pad_shape') or batch_shape)[:2]
-    return int(height), int(width)
+def size_groups(inputs: Tensor, data_samples: list[Sample], halo: int = 0) -> Iterator[tuple[list[int], Tensor]]:
+    """Split a padded batch into groups of images that need no padding for each other.
+
+    Zeros around a smaller image stay zero only up to the first normalisation; from there on they would change its
+    count. Each image is cut out with the padding that it would have alone, so that its neighbours never matter.
+
+    Args:
+        inputs: (B, C, H, W), images at the top left, zeros at the bottom and right.
+        data_samples: Their ``pad_shape`` is the size that each image needs alone; without it they all fill the batch.
+            ``batch_input_shape`` becomes that of the group.
+        halo: Zeros that the data preprocessor put around each image, pixels.
+
+    Yields:
+        Indices of the images of one size, and their (b, C, h, w) inputs.
+    """
+    whole = inputs.shape[2] - 2 * halo, inputs.shape[3] - 2 * halo
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, sample in enumerate(data_samples):
+        height, width = sample.get('pad_shape', whole)[:2]
+        groups.setdefault((int(height), int(width)), []).append(index)
+    for (height, width), indices in groups.items():
+        own = inputs[:, :, : height + 2 * halo, : width + 2 * halo]
+        if len(indices) < len(data_samples):
+            own = own[indices]
+        for index in indices:
+            data_samples[index].set_metainfo(dict(batch_input_shape=(height, width)))
+        yield indices, own
 
 
-def predict_by_size(predict: Predict, batch_inputs: Tensor, samples: Sequence[Any]) -> list[Any]:
-    """Predict images of one padded size together, so that no image sees the padding that another one brought.
-
-    Padding does not stay zero: after the first normalisation or bias it is a surface of its own, which moves what
-    detectors find near the borders. What the preprocessor pads an image with even when it is alone stays.
+def predict_by_size(
+    predict: Callable[[Tensor, list[Sample]], list[Sample]], inputs: Tensor, data_samples: list[Sample]
+) -> list[Sample]:
+    """Predict the groups of :func:`size_groups` one after the other.
 
     Args:
         predict: Takes (b, C, h, w) inputs and their b samples, and gives b results.
-        batch_inputs: (B, C, H, W), images at the top left.
-        samples: B samples with ``pad_shape``, as mmdet's data preprocessor writes it. ``batch_input_shape`` becomes
-            the size that the image was predicted with.
+        inputs: (B, C, H, W), images at the top left.
+        data_samples: Their B samples.
 
     Returns:
         B results in the order of the samples.
@@ -37,17 +57,10 @@ def predict_by_size(predict: Predict, batch_inputs: Tensor, samples: Sequence[An
         >>> predict_by_size(lambda inputs, group: [tuple(inputs.shape)] * len(group), torch.zeros(3, 1, 8, 16), samples)
         [(2, 1, 8, 8), (1, 1, 8, 16), (2, 1, 8, 8)]
     """
-    whole = (int(batch_inputs.shape[-2]), int(batch_inputs.shape[-1]))
-    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, sample in enumerate(samples):
-        groups[padded_shape(sample, whole)].append(index)
-    if set(groups) <= {whole}:
-        return predict(batch_inputs, list(samples))
-    results: dict[int, Any] = {}
-    for (height, width), members in groups.items():
-        group = [samples[index] for index in members]
-        for sample in group:
-            sample.set_metainfo(dict(batch_input_shape=(height, width)))
-        found = predict(batch_inputs[members, :, :height, :width], group)
-        results.update(zip(members, found, strict=True))
-    return [results[index] for index in range(len(samples))]
+    results: dict[int, Sample] = {}
+    for indices, own in size_groups(inputs, data_samples):
+        # Features that were computed for a batch are found by the identity of its inputs.
+        own = inputs if own.shape == inputs.shape else own
+        found = predict(own, [data_samples[index] for index in indices])
+        results.update(zip(indices, found, strict=True))
+    return [results[index] for index in range(len(data_samples))]
