@@ -134,20 +134,27 @@ class CountingDetector(DetectorWrapper):
             ValueError: The ground truth lacks the attribute, or strides or channels do not fit the features.
         """
         feats = self.extract_feat(batch_inputs)
+        # Before the losses of the detector, which may use up the proposals of a sample.
+        detected = self.detect(batch_inputs, feats, batch_data_samples) if self._learns_predictions else None
         losses = {}
         if not self.freeze_detector:
             with given_features(self.detector, batch_inputs, feats):
                 losses = self.detector.loss(batch_inputs, batch_data_samples)
-        count_losses = self.count_loss(batch_inputs, feats, batch_data_samples)
+        count_losses = self.count_loss(batch_inputs, feats, batch_data_samples, detected)
         return {**losses, **{f'{self.attribute}.{key}': value for key, value in count_losses.items()}}
 
+    @property
+    def _learns_predictions(self) -> bool:
+        return self.count_train_cfg['source'] != 'gt'
+
     def count_loss(
-        self, batch_inputs: Tensor, feats: Sequence[Tensor], batch_data_samples: list[DetDataSample]
+        self,
+        batch_inputs: Tensor,
+        feats: Sequence[Tensor],
+        batch_data_samples: list[DetDataSample],
+        detected: Sequence[Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """The losses of the count head on the features of a batch."""
-        detected = None
-        if self.count_train_cfg['source'] != 'gt':
-            detected = self.detect(batch_inputs, feats, batch_data_samples)
+        """The losses of the count head on the features of a batch, and on predicted boxes (N, 4) of each image."""
         picked = [
             self.training_boxes(sample, None if detected is None else detected[index])
             for index, sample in enumerate(batch_data_samples)

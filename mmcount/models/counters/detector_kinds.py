@@ -13,6 +13,7 @@ _REFUSED: tuple[tuple[type, str], ...] = (
     (detectors.RPN, 'it proposes boxes without classes; wrap a detector in two stages, which holds it'),
     (detectors.MaskFormer, 'it predicts masks and no boxes'),
     (detectors.SOLO, 'it predicts masks and no boxes'),
+    (detectors.SOLOv2, 'it predicts masks and no boxes'),
     (detectors.TwoStagePanopticSegmentor, 'it predicts one panoptic map and no boxes; wrap its Mask R-CNN'),
     (
         detectors.SemiBaseDetector,

@@ -49,7 +49,8 @@ class DetectorWrapper(BaseDetector):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.detector: nn.Module = MODELS.build(cfg)
         if not self.detector.with_bbox:
-            raise ValueError(f'{cfg["type"]} has neither a bbox_head nor a roi_head with boxes: there is no box to count in')
+            name = type(self.detector).__name__
+            raise ValueError(f'{name} has neither a bbox_head nor a roi_head with boxes: there is no box to count in')
         # Batches must be prepared, and augmented, once: here.
         if data_preprocessor is None:
             self.data_preprocessor = self.detector.data_preprocessor
