@@ -259,8 +259,8 @@ def _image_tensor(results: dict) -> Tensor:
     # Of other types nobody knows the range: 16 bits would be read as a picture that is all white.
     if img.dtype not in (np.uint8, np.float32):
         raise ValueError(
-            f'{image_name(results)} has pixels of type {img.dtype}, expected uint8 in 0..255, or float32 that transforms '
-            'made of it: scale them to 8 bits first; image files are scaled by mmcount.LoadImage'
+            f'{image_name(results)} has pixels of type {img.dtype}, expected uint8 in 0..255, or float32 that '
+            'transforms made of it: scale them to 8 bits first; image files are scaled by mmcount.LoadImage'
         )
     if img.ndim == 2:
         img = img[..., None]

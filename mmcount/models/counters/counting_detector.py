@@ -10,7 +10,7 @@ from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmcount.codecs import BoxAttributeCodec
+from mmcount.codecs import BoxAttributeCodec, BoxCountCodec
 from mmcount.models.roi_heads.boxes import jitter_boxes, poolable_boxes
 from mmcount.registry import MODELS, TASK_UTILS
 from mmcount.structures import CountDataSample
@@ -248,9 +248,8 @@ class CountingDetector(DetectorWrapper):
         cap = detection_cap(self)
         sample.saturated = cap is not None and int(counted.sum()) >= cap
         for reader in value_readers(self):
-            largest = reader.codec.max_count if reader.attribute == 'counts' else None
-            if largest is not None and 'counts' in instances:
-                sample.saturated |= bool((instances.counts[counted] >= largest).any())
+            if reader.attribute == 'counts' and isinstance(reader.codec, BoxCountCodec) and reader.codec.max_count:
+                sample.saturated |= bool((instances.counts[counted] >= reader.codec.max_count).any())
 
     def _label_names(self, labels: Tensor, values: Tensor, names: Sequence[str] | None) -> list[str]:
         """'cup x12'; other attributes as 'cup distance 3.2', after what an inner wrapper has written."""

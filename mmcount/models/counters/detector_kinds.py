@@ -51,7 +51,9 @@ def refuse_other_models(cfg: Mapping[str, Any]) -> None:
     if not issubclass(kind, detectors.BaseDetector):
         reasons.append('it is no detector of mmdet (a subclass of BaseDetector)')
     if reasons:
-        raise ValueError(f'CountingDetector counts in the boxes of a detector and cannot wrap {kind.__name__}: {reasons[0]}')
+        raise ValueError(
+            f'CountingDetector counts in the boxes of a detector and cannot wrap {kind.__name__}: {reasons[0]}'
+        )
 
 
 def detected_classes(detector: nn.Module) -> int:

@@ -1,5 +1,6 @@
 """What PackCountInputs packs for mmdet's detectors, which is what mmdet's own PackDetInputs packs."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -46,6 +47,16 @@ def test_semantic_maps_are_packed_as_mmdet_packs_them():
     assert found.ignore_index == expected.ignore_index == 255
 
 
+def test_semantic_maps_are_loaded_by_mmdet_beside_our_annotations(tmp_path):
+    register_all_modules()
+    file = tmp_path / 'map.png'
+    cv2.imwrite(str(file), np.full((8, 10), 3, np.uint8))
+    load = TRANSFORMS.build(dict(type='mmdet.LoadAnnotations', with_bbox=False, with_label=False, with_seg=True))
+    sample = pack(load(results(seg_map_path=str(file), reduce_zero_label=False)))
+    assert sample.gt_sem_seg.sem_seg.unique().tolist() == [3]
+    assert sample.gt_instances.counts.tolist() == [7]
+
+
 def test_the_border_and_prompts_are_meta_information():
     extra = dict(border=np.array([1, 2, 3, 4]), **PROMPT)
     found, expected = (packs(results(**extra)).metainfo for packs in (pack, pack_as_mmdet))
@@ -84,7 +95,7 @@ def test_an_image_of_an_inferencer_passes_through_the_loading_of_annotations():
 
 @pytest.mark.parametrize('key', ['sample_idx', 'num_classes'])
 def test_an_image_of_a_data_set_without_annotations_is_still_an_error(key):
-    with pytest.raises(ValueError, match='number of classes unknown|does not have'):
+    with pytest.raises(ValueError, match=r'number of classes unknown|does not have'):
         LoadCountAnnotations('counted_bboxes')({'img_id': 'one', key: 3})
 
 

@@ -1,4 +1,4 @@
-"""Models of mmdet that need more than boxes, packed by PackCountInputs, trained a step and predicting; those refused."""
+"""Models of mmdet that need more than boxes train a step and predict; those that find none are refused."""
 
 from types import SimpleNamespace
 
@@ -53,7 +53,9 @@ class TinyLanguageModel(nn.Module):
         return dict(
             embedded=embedded,
             hidden=embedded,
-            masks=torch.eye(length, dtype=torch.bool).repeat(batch, 1, 1) if self.mask_dims == 3 else torch.ones_like(ids),
+            masks=torch.eye(length, dtype=torch.bool).repeat(batch, 1, 1)
+            if self.mask_dims == 3
+            else torch.ones_like(ids),
             position_ids=torch.zeros_like(ids),
             text_token_mask=torch.ones_like(ids, dtype=torch.bool),
         )
@@ -94,7 +96,9 @@ def cascade(cfg, **roi_head):
 
 
 def masks(cfg):
-    return [{**head, 'in_channels': WIDTH, 'conv_out_channels': WIDTH, 'num_convs': 1} for head in cfg.roi_head.mask_head]
+    return [
+        {**head, 'in_channels': WIDTH, 'conv_out_channels': WIDTH, 'num_convs': 1} for head in cfg.roi_head.mask_head
+    ]
 
 
 def shrink_htc(cfg):
@@ -105,6 +109,39 @@ def shrink_scnet(cfg):
     narrow = dict(in_channels=WIDTH, conv_out_channels=WIDTH, num_convs=2)
     relay = dict(in_channels=WIDTH, out_conv_channels=WIDTH)
     return cascade(cfg, mask_head=narrow, glbctx_head=narrow, feat_relay_head=relay)
+
+
+def two_stages(**roi_head):
+    return dict(
+        backbone=RESNET,
+        neck=FPN,
+        roi_head=dict(
+            bbox_roi_extractor=dict(out_channels=WIDTH),
+            bbox_head=dict(in_channels=WIDTH, fc_out_channels=WIDTH),
+            **roi_head,
+        ),
+        test_cfg=dict(rcnn=dict(score_thr=0.0, max_per_img=5)),
+    )
+
+
+def shrink_mask_rcnn(cfg):
+    head = dict(in_channels=WIDTH, conv_out_channels=WIDTH, num_convs=1)
+    small = two_stages(mask_roi_extractor=dict(out_channels=WIDTH), mask_head=head)
+    return dict(small, rpn_head=dict(in_channels=WIDTH, feat_channels=WIDTH))
+
+
+def shrink_fast_rcnn(cfg):
+    return two_stages()
+
+
+def shrink_yolact(cfg):
+    return dict(
+        backbone=RESNET,
+        neck=FPN,
+        bbox_head=dict(in_channels=WIDTH, feat_channels=WIDTH),
+        mask_head=dict(in_channels=WIDTH),
+        test_cfg=dict(score_thr=0.0, max_per_img=5),
+    )
 
 
 def shrink_centernet(cfg):
@@ -160,6 +197,9 @@ def shrink_grounding_dino(cfg):
 CASES = {
     'htc': ('htc/htc_r50_fpn_1x_coco.py', shrink_htc, [4, 8], WIDTH, 5, 'seg'),
     'scnet': ('scnet/scnet_r50_fpn_1x_coco.py', shrink_scnet, [4, 8], WIDTH, 5, 'seg'),
+    'mask_rcnn': ('mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', shrink_mask_rcnn, [4, 8], WIDTH, 5, 'seg'),
+    'fast_rcnn': ('fast_rcnn/fast-rcnn_r50_fpn_1x_coco.py', shrink_fast_rcnn, [4, 8], WIDTH, 5, 'proposals'),
+    'yolact': ('yolact/yolact_r50_1xb8-55e_coco.py', shrink_yolact, [8, 16], WIDTH, 5, 'seg'),
     'centernet': ('centernet/centernet_r18_8xb16-crop512-140e_coco.py', shrink_centernet, [4], 16, 7, 'border'),
     'cornernet': (
         'cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py',
@@ -221,6 +261,9 @@ def packed(extra, number, seed):
     if extra == 'seg':
         results['gt_seg_map'] = rng.integers(0, 5, (SIDE, SIDE)).astype(np.uint8)
         results['gt_masks'] = BitmapMasks(rng.integers(0, 2, (number, SIDE, SIDE)).astype(np.uint8), SIDE, SIDE)
+    elif extra == 'proposals':
+        results['proposals'] = np.array([[4, 4, 60, 60], [30, 20, 90, 70]], np.float32)
+        results['proposals_scores'] = np.array([0.9, 0.8], np.float32)
     elif extra == 'border':
         results['border'] = np.array([8, 88, 4, 92])
     else:
@@ -281,7 +324,7 @@ REFUSED = {
     'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py': 'PanopticFPN: it predicts one panoptic map',
     'tridentnet/tridentnet_r50-caffe_1x_coco.py': 'TridentFasterRCNN: its branches',
     'clrnet/clrnet.py': 'CLRNet: it predicts lanes',
-    'bytetrack/bytetrack_yolox_x_8xb4-80e_crowdhuman-mot17halftrain_test-mot17halfval.py': 'ByteTrack: it is no detector',
+    'sort/sort_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval.py': 'DeepSORT: it is no detector',
 }
 
 
