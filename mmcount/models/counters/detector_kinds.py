@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmdet.models import detectors
+from mmdet.models.dense_heads import YOLOXHead
 from torch import nn
 
 from mmcount.registry import MODELS
@@ -53,6 +54,21 @@ def refuse_other_models(cfg: Mapping[str, Any]) -> None:
     if reasons:
         raise ValueError(
             f'CountingDetector counts in the boxes of a detector and cannot wrap {kind.__name__}: {reasons[0]}'
+        )
+
+
+def refuse_ignored_options(detector: nn.Module) -> None:
+    """Refuse an option that the detector would ignore without a word.
+
+    Raises:
+        ValueError: The head of YOLOX is given ``max_per_img``.
+    """
+    head = getattr(detector, 'bbox_head', None)
+    options = getattr(head, 'test_cfg', None) or {}
+    if isinstance(head, YOLOXHead) and 'max_per_img' in options:
+        raise ValueError(
+            f'the YOLOXHead of mmdet ignores test_cfg.max_per_img={options["max_per_img"]}: set '
+            f'test_cfg=dict(nms=dict(max_num={options["max_per_img"]})) instead'
         )
 
 

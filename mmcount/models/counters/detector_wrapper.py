@@ -14,7 +14,7 @@ from mmcount.registry import MODELS
 
 from .detector_config import resolve_detector
 from .detector_features import evaluation_mode, given_features
-from .detector_kinds import refuse_other_models
+from .detector_kinds import refuse_ignored_options, refuse_other_models
 from .detector_limits import innermost
 
 
@@ -32,7 +32,7 @@ class DetectorWrapper(BaseDetector):
         init_cfg: Initialisation of the wrapper.
 
     Raises:
-        ValueError: The config is that of a model that finds no boxes.
+        ValueError: The config is that of a model that finds no boxes, or sets an option that the model ignores.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class DetectorWrapper(BaseDetector):
         if not self.detector.with_bbox:
             name = type(self.detector).__name__
             raise ValueError(f'{name} has neither a bbox_head nor a roi_head with boxes: there is no box to count in')
+        refuse_ignored_options(self.detector)
         # Batches must be prepared, and augmented, once: here.
         if data_preprocessor is None:
             self.data_preprocessor = self.detector.data_preprocessor

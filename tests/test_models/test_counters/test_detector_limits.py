@@ -35,6 +35,7 @@ LAYOUTS = [
     ('ssd/ssd300_coco.py', {}, 200),
     # Its head has no limit: what the option says is not what it does.
     ('yolox/yolox_s_8xb8-300e_coco.py', dict(test_cfg=dict(max_per_img=20)), None),
+    ('yolox/yolox_s_8xb8-300e_coco.py', dict(test_cfg=dict(nms=dict(max_num=30))), 30),
 ]
 
 

@@ -345,3 +345,10 @@ def test_a_detector_without_a_box_head_is_refused():
     parts = dict(roi_extractor=dict(featmap_strides=[8]), count_head=dict(codec=dict(type='mmcount.DigitCodec')))
     with pytest.raises(ValueError, match='SingleStageInstanceSegmentor has neither a bbox_head nor a roi_head'):
         MODELS.build(dict(type='mmcount.CountingDetector', detector=detector, num_classes=3, **parts))
+
+
+def test_a_limit_that_yolox_ignores_is_refused():
+    parts = dict(roi_extractor=dict(featmap_strides=[8]), count_head=dict(codec=dict(type='mmcount.DigitCodec')))
+    detector = dict(_base_='mmdet::yolox/yolox_tiny_8xb8-300e_coco.py', test_cfg=dict(max_per_img=20))
+    with pytest.raises(ValueError, match=r'ignores test_cfg.max_per_img=20: set test_cfg=dict\(nms=dict\(max_num=20'):
+        MODELS.build(dict(type='mmcount.CountingDetector', detector=detector, **parts))
