@@ -242,7 +242,13 @@ class CountingDetector(DetectorWrapper):
         instances[self.attribute], instances[self.score_name] = values, scores
         instances.label_names = self._label_names(instances.labels, values, instances.get('label_names'))
         threshold = self.count_test_cfg['score_thr']
-        counts = count_instances(instances, self.num_classes, threshold)
+        try:
+            counts = count_instances(instances, self.num_classes, threshold)
+        except ValueError as error:
+            raise ValueError(
+                f'image {sample.get("img_id", "?")}: {error}; num_classes of CountingDetector must be the number of '
+                'classes that the detector predicts, or, with a prompt, of its entities at most'
+            ) from error
         sample.pred_counts = torch.as_tensor(counts, dtype=torch.float32, device=scores.device)
         counted = instances.scores >= threshold
         cap = detection_cap(self)

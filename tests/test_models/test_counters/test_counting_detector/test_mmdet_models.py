@@ -1,12 +1,12 @@
-"""Models of mmdet that need more than boxes train a step and predict; those that find none are refused."""
+"""Models of mmdet that need more than boxes in their samples train a step and predict."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmdet.apis import DetInferencer
 from mmdet.models.dense_heads import atss_vlfusion_head
-from mmdet.models.detectors.single_stage_instance_seg import SingleStageInstanceSegmentor
 from mmdet.models.layers import MLP
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures.mask import BitmapMasks
@@ -221,21 +221,19 @@ CASES = {
 }
 
 
+def counting(detector, strides, channels, **options):
+    head = dict(codec=dict(type='mmcount.DigitCodec', max_count=20, base=10), fc_out_channels=8)
+    extractor = dict(featmap_strides=strides, out_channels=channels)
+    parts = dict(detector=detector, num_classes=CLASSES, roi_extractor=extractor, count_head=head)
+    return dict(type='mmcount.CountingDetector', **parts, **options)
+
+
 def build(name, **options):
     path, shrink, strides, channels, _, _ = CASES[name]
     whole = Config(dict(model=load_model_config(f'mmdet::{path}')))
     whole.merge_from_dict(dict(model=shrink(whole.model)))
     torch.manual_seed(0)
-    model = MODELS.build(
-        dict(
-            type='mmcount.CountingDetector',
-            detector=whole.model,
-            num_classes=CLASSES,
-            roi_extractor=dict(featmap_strides=strides, out_channels=channels),
-            count_head=dict(codec=dict(type='mmcount.DigitCodec', max_count=20, base=10), fc_out_channels=8),
-            **options,
-        )
-    )
+    model = MODELS.build(counting(whole.model, strides, channels, **options))
     if name == 'grounding_dino':
         # mmdet 3.5.1 makes this layer for half of the encoding of positions that it computes, and runs for nobody.
         model.detector.decoder.ref_point_head = MLP(4 * WORDS, WORDS, WORDS, 2)
@@ -294,6 +292,30 @@ def test_it_trains_a_step_and_predicts(name):
             assert {name.split(' x')[0] for name in found.label_names} <= {'cat', 'dog', 'cow', 'unobject'}
 
 
+def test_prompts_of_det_inferencer_reach_the_detector():
+    path, shrink, *_ = CASES['glip']
+    whole = Config(dict(model=load_model_config(f'mmdet::{path}')))
+    whole.merge_from_dict(dict(model=shrink(whole.model)))
+    steps = [
+        dict(type='mmcount.LoadImageFromFile'),
+        dict(type='mmcount.LoadCountAnnotations', geometry='counted_bboxes'),
+        dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+    ]
+    cfg = Config(
+        dict(
+            model=counting(whole.model, [8, 16], WORDS),
+            test_dataloader=dict(dataset=dict(type='mmcount.MNISTLego', subset='test', pipeline=steps)),
+            visualizer=dict(type='mmcount.CountVisualizer', name='prompts'),
+        )
+    )
+    inferencer = DetInferencer(cfg, device='cpu', scope='mmcount', show_progress=False)
+    options = dict(texts=PROMPT, custom_entities=True, return_datasamples=True, no_save_vis=True)
+    (sample,) = inferencer(np.zeros((SIDE, SIDE, 3), np.uint8), **options)['predictions']
+    names = sample.pred_instances.label_names
+    assert len(names) == len(sample.pred_instances.counts) > 0
+    assert {name.split(' x')[0] for name in names} <= {'cat', 'dog', 'cow'}
+
+
 @pytest.mark.parametrize('name', ['centernet', 'cornernet'])
 @pytest.mark.parametrize('scale', [1.0, 0.5])
 def test_counts_are_read_behind_the_border_that_was_added(name, scale, predicting):
@@ -312,43 +334,3 @@ def test_without_a_border_there_is_none():
     data = packed('seg', 0, 0)
     sample = model.test_step(pseudo_collate([data]))[0]
     assert len(sample.pred_instances.counts) == 7
-
-
-REFUSED = {
-    'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py': 'Mask2Former: it predicts masks',
-    'maskformer/maskformer_r50_ms-16xb1-75e_coco.py': 'MaskFormer: it predicts masks',
-    'solo/solo_r50_fpn_1x_coco.py': 'SOLO: it predicts masks',
-    'solov2/solov2_r50_fpn_1x_coco.py': 'SOLOv2: it predicts masks',
-    'rpn/rpn_r50_fpn_1x_coco.py': 'RPN: it proposes boxes without classes',
-    'soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py': 'SoftTeacher: it trains a student',
-    'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py': 'PanopticFPN: it predicts one panoptic map',
-    'tridentnet/tridentnet_r50-caffe_1x_coco.py': 'TridentFasterRCNN: its branches',
-    'clrnet/clrnet.py': 'CLRNet: it predicts lanes',
-    'sort/sort_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval.py': 'DeepSORT: it is no detector',
-}
-
-
-@pytest.mark.parametrize('path', REFUSED)
-def test_models_that_are_no_detectors_of_boxes_are_refused_by_name(path):
-    parts = dict(roi_extractor=dict(featmap_strides=[8]), count_head=dict(codec=dict(type='mmcount.DigitCodec')))
-    with pytest.raises(ValueError, match=f'cannot wrap {REFUSED[path]}'):
-        MODELS.build(dict(type='mmcount.CountingDetector', detector=f'mmdet::{path}', **parts))
-
-
-def test_a_detector_without_a_box_head_is_refused():
-    detector = dict(
-        type=SingleStageInstanceSegmentor,
-        backbone=dict(type='ResNet', depth=18),
-        neck=dict(type='FPN', in_channels=[64, 128, 256, 512], out_channels=16, num_outs=5),
-        mask_head=dict(type='SOLOHead', num_classes=3, in_channels=16),
-    )
-    parts = dict(roi_extractor=dict(featmap_strides=[8]), count_head=dict(codec=dict(type='mmcount.DigitCodec')))
-    with pytest.raises(ValueError, match='SingleStageInstanceSegmentor has neither a bbox_head nor a roi_head'):
-        MODELS.build(dict(type='mmcount.CountingDetector', detector=detector, num_classes=3, **parts))
-
-
-def test_a_limit_that_yolox_ignores_is_refused():
-    parts = dict(roi_extractor=dict(featmap_strides=[8]), count_head=dict(codec=dict(type='mmcount.DigitCodec')))
-    detector = dict(_base_='mmdet::yolox/yolox_tiny_8xb8-300e_coco.py', test_cfg=dict(max_per_img=20))
-    with pytest.raises(ValueError, match=r'ignores test_cfg.max_per_img=20: set test_cfg=dict\(nms=dict\(max_num=20'):
-        MODELS.build(dict(type='mmcount.CountingDetector', detector=detector, **parts))
