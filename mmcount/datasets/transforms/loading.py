@@ -22,7 +22,8 @@ from ..formats.coco_masks import bitmap
 from ..lower_counts import check_image_counts
 
 
-@TRANSFORMS.register_module()
+# The second name is the one that mmdet's `DetInferencer` looks for in a pipeline.
+@TRANSFORMS.register_module(name=['LoadImage', 'LoadImageFromFile'])
 class LoadImage(LoadImageFromFile):
     """Load an image as (H, W, 3) uint8 BGR, or say which file cannot be used and why.
 
@@ -157,6 +158,10 @@ def _header(content: bytes) -> tuple[int | None, str]:
         return None, ''
 
 
+#: What only data sets say of an image, each optional: an image with none of these is an inferencer's.
+DATASET_KEYS = ('sample_idx', 'num_classes', 'points', 'bboxes', 'labels', 'counts', 'masks', 'image_counts')
+
+
 @TRANSFORMS.register_module()
 class LoadCountAnnotations(BaseTransform):
     """Turn the annotations of a counting data set into what mmdet's transforms carry.
@@ -176,7 +181,8 @@ class LoadCountAnnotations(BaseTransform):
     'none'              absent                is all there is: only ``raw_counts`` and ``num_classes`` are added
     ==================  ====================  =================================================================
 
-    With geometry 'none' the counts are those of the whole image: no transform may cut a part away.
+    With geometry 'none' the counts are those of the whole image: no transform may cut a part away. An image that comes
+    from no data set (an inferencer's) has no annotations and passes through.
 
     Args:
         geometry: 'points', 'bboxes', 'counted_bboxes' or 'none'.
@@ -203,6 +209,8 @@ class LoadCountAnnotations(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the annotations to ``results``."""
+        if not any(key in results for key in DATASET_KEYS):
+            return results
         num_classes = results.get('num_classes', self.num_classes)
         name = image_name(results)
         if num_classes is None:
