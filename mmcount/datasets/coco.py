@@ -10,10 +10,10 @@ import numpy as np
 
 from mmcount.registry import DATASETS
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.errors import AnnotationError, did_you_mean
 
 from .count_dataset import CountDataset
-from .errors import AnnotationError, did_you_mean
-from .formats.coco import HALVES, half_of, image_order, parse_box, parse_count, read_coco, read_id_list
+from .formats.coco_json import HALVES, half_of, image_order, parse_box, parse_count, read_coco, read_id_list
 
 
 @DATASETS.register_module()

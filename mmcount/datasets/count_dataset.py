@@ -11,8 +11,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
-from .errors import AnnotationError
 from .lower_counts import check_image_counts, limit_counts, total_counts
 from .splits import CountSplit
 

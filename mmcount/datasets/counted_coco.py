@@ -9,10 +9,10 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
 from .coco import COCOCounts
 from .crowd.checks import Findings
-from .errors import AnnotationError
 
 ERROR_RULES = ('raise', 'skip')
 

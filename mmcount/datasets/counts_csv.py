@@ -7,7 +7,7 @@ import numpy as np
 
 from mmcount.registry import DATASETS
 
-from .formats.counts_csv import parse_counts_csv
+from .formats.counts_table import parse_counts_csv
 from .table_dataset import TableDataset
 
 

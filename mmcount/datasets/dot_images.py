@@ -10,9 +10,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
 from .count_dataset import CountDataset
-from .errors import AnnotationError
 from .formats.dots import check_dot_colours, colour_points, dot_mask, mask_points, read_dot_image
 from .formats.images import image_size, list_images
 

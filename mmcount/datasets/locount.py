@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError, did_you_mean
 
 from .counted_coco import WRONG, CountedCocoDataset
-from .errors import AnnotationError, did_you_mean
 from .formats.images import image_size
-from .formats.locount import LocountFile, list_locount, read_locount
 from .formats.locount_classes import LOCOUNT_CLASSES
+from .formats.locount_text import LocountFile, list_locount, read_locount
 
 OTHER_FILES = 'files that are no annotation of an image'
 UNREADABLE = 'images whose file or annotation cannot be read, left out'

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
 
 # float32 counts are exact up to here
 MAX_COUNT = 2**24

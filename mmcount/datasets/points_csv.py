@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
-from .errors import AnnotationError
 from .formats.images import image_size
-from .formats.points_csv import parse_points_csv
+from .formats.points_table import parse_points_csv
 from .table_dataset import TableDataset
 
 # A point this far outside the image (px) is rounding of the labelling tool and is moved onto the border.

@@ -9,10 +9,10 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
 from .coco import COCOCounts
 from .count_dataset import CountDataset
-from .errors import AnnotationError
 from .formats.images import image_size
 from .formats.img_idx import read_img_idx
 
@@ -188,7 +188,7 @@ class MSO(_SalientObjects):
 class SalientCoco(COCOCounts):
     """A COCO-format file whose images say in ``count_label`` how many objects they hold.
 
-    It is what :func:`mmcount.datasets.salient_convert.salient_to_coco` writes. The label is the count, boxes only say
+    :func:`mmcount.apis.dataset_converters.salient_to_coco` writes such files. The label is the count, boxes only say
     where objects are; an image with a label and no boxes says nothing of that.
 
     Args:

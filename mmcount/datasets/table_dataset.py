@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
 from .count_dataset import CountDataset
-from .errors import AnnotationError, did_you_mean
 from .formats.images import IMG_EXTENSIONS, list_images
 from .formats.tables import ImageRows, parse_image_list, read_text
 

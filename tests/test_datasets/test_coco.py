@@ -6,7 +6,7 @@ from mmengine.dataset import Compose
 from pycocotools import mask as coco_mask
 
 from mmcount.datasets import AnnotationError, COCOCounts
-from mmcount.datasets.formats.coco import half_of, image_order
+from mmcount.datasets.formats.coco_json import half_of, image_order
 from mmcount.testing import data_root
 
 PIPELINE = Compose(

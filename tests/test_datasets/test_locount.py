@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mmcount.apis.dataset_converters.locount_convert import locount_to_coco, write_coco
 from mmcount.datasets import AnnotationError, LocountDataset
-from mmcount.datasets.formats.locount import (
+from mmcount.datasets.formats.locount_classes import LOCOUNT_CLASSES
+from mmcount.datasets.formats.locount_text import (
     LocountBoxes,
     format_locount,
     list_locount,
     locount_label,
     parse_locount,
 )
-from mmcount.datasets.formats.locount_classes import LOCOUNT_CLASSES
-from mmcount.datasets.locount_convert import locount_to_coco, write_coco
 
 FILES = {
     '0003.txt': '10,20,110,220,Tea,12\n30,40,60,90,Baby handkerchiefs ,1\n',

@@ -4,7 +4,7 @@ from mmengine.dataset import Compose
 from PIL import Image
 
 from mmcount.datasets import AnnotationError, VOCCounts, VOCSegmentationTrain
-from mmcount.datasets.formats.voc import (
+from mmcount.datasets.formats.voc_annotations import (
     mask_boxes,
     read_voc_list,
     read_voc_xml,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mmcount.apis.dataset_converters.points_export import export_points
 from mmcount.datasets import CountDataset
-from mmcount.datasets.points_export import export_points
 from mmcount.registry import DATASETS
 from mmcount.utils import register_all_modules
 

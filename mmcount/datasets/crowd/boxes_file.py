@@ -4,8 +4,9 @@ import os
 
 import numpy as np
 
-from ..errors import AnnotationError, did_you_mean
-from ..formats.points_csv import parse_points_csv
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
+from ..formats.points_table import parse_points_csv
 from ..formats.tables import read_text
 
 # two digits are enough in a file that people read, half a pixel would be another head

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
-from ..errors import AnnotationError
-from ..formats.heads import Heads, parse_jhu_txt
+from ..formats.crowd_points import CrowdPoints, parse_jhu_txt
 from ..formats.images import IMG_EXTENSIONS
 from ..formats.tables import decode_text
-from .base import CrowdDataset, CrowdImage, stems
 from .checks import STATED
+from .crowd_dataset import CrowdDataset, CrowdImage
+from .file_names import stems
 
 _WEATHERS = ('none', 'fog', 'rain', 'snow')
 
@@ -30,7 +31,7 @@ class JHUCrowd(CrowdDataset):
         square_boxes: Make boxes as published IIM code does: a square of the longer side that begins at the box's top
             left corner, so that its centre is not the head's where width and height differ. Needed to compare
             localisation with its results.
-        **kwargs: As :class:`~mmcount.datasets.crowd.base.CrowdDataset`.
+        **kwargs: As :class:`~mmcount.datasets.crowd.crowd_dataset.CrowdDataset`.
 
     Example:
         >>> dataset = JHUCrowd(data_root='data/jhu_crowd_v2.0', subset='val')  # doctest: +SKIP
@@ -67,7 +68,7 @@ class JHUCrowd(CrowdDataset):
             for name, path in paths.items()
         ]
 
-    def read_heads(self, image: CrowdImage) -> Heads:
+    def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read the lines of the text file; none is an image without heads."""
         path = str(image.ann_path)
         heads = parse_jhu_txt(_read(path), path)

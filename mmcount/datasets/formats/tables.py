@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
 
 SEPARATORS = (',', ';', '\t')
 IMAGE_NAMES = ('image', 'img', 'file', 'filename', 'image_name', 'image_path')

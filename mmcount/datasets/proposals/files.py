@@ -10,11 +10,11 @@ import numpy as np
 from mmengine import fileio
 
 from mmcount.registry import TASK_UTILS
+from mmcount.utils.errors import AnnotationError
 from mmcount.utils.run_lengths import is_size
 
-from ..errors import AnnotationError
 from ..formats.mat import read_mat
-from .base import (
+from .proposal_source import (
     MaskProposals,
     ProposalSource,
     check_size,

@@ -6,7 +6,7 @@ import torch
 from mmengine.dataset import Compose
 
 from mmcount.datasets import UCFQNRF, AnnotationError, NWPUCrowd, PointsCSVDataset, ShanghaiTechA
-from mmcount.datasets.formats.points_csv import parse_points_csv
+from mmcount.datasets.formats.points_table import parse_points_csv
 from mmcount.evaluation.metrics import LocalizationMetric
 
 HEADS = [(4.5, 6.0), (20.0, 10.25)]

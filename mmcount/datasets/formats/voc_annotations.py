@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import AnnotationError, did_you_mean
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
 from .tables import read_text
 
 VOID = 255

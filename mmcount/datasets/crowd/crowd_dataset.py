@@ -1,4 +1,4 @@
-"""What all crowd data sets share: official parts, seeded validation, checks, and errors that say what to download."""
+"""Base of the crowd data sets: official parts, checks, and errors that say what to download."""
 
 import logging
 import os
@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from mmengine.logging import print_log
 
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
 from ..count_dataset import CountDataset
-from ..errors import AnnotationError, did_you_mean
-from ..formats.heads import Heads
+from ..formats.crowd_points import CrowdPoints
 from ..formats.images import image_size
-from ..formats.tables import parse_image_list, read_text
-from ..splits import CountSplit
 from .boxes_file import BoxesFile
-from .checks import DUPLICATE_RULES, FIRST, LAST, ORIGINS, OUTSIDE_RULES, Findings, clean_heads
+from .checks import DUPLICATE_RULES, FIRST, LAST, ORIGINS, OUTSIDE_RULES, Findings, clean_points
 
 SUBSETS = ('train', 'val', 'trainval', 'test')
 MISSING_RULES = ('error', 'skip')
@@ -53,7 +52,7 @@ class CrowdDataset(CountDataset):
         data_root: The folder of the data set as it was downloaded.
         subset: 'train', 'val', 'trainval' or 'test'.
         outside: What becomes of heads outside of the image: 'keep', 'snap', 'clip', 'drop' or 'error', see
-            :func:`mmcount.datasets.crowd.checks.clean_heads`. Kept ones take no part in training (no transform shows
+            :func:`mmcount.datasets.crowd.checks.clean_points`. Kept ones take no part in training (no transform shows
             their place) and in full in evaluation.
         duplicates: What becomes of a head at exactly the place of an earlier one: 'keep', 'drop' or 'error'.
         origin: 'center' where (0, 0) is the centre of the first pixel; 'corner' where it is its outer corner; 'one'
@@ -132,7 +131,7 @@ class CrowdDataset(CountDataset):
         """The images of an official part in the order of their names, whether or not their files exist."""
         raise NotImplementedError
 
-    def read_heads(self, image: CrowdImage) -> Heads:
+    def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read the annotation file of an image."""
         raise NotImplementedError
 
@@ -232,7 +231,7 @@ class CrowdDataset(CountDataset):
         }
         if image.ann_path is None:
             return {**info, 'unlabelled': True}
-        heads = self.read_heads(image)
+        heads = self.read_points(image)
         if self._boxes is not None:
             of_points, of_boxes = ORIGINS[self.origin]
             name = self.make_img_id(image.img_path)
@@ -245,7 +244,7 @@ class CrowdDataset(CountDataset):
                     image.ann_path,
                 )
             heads.bboxes = None
-        heads = clean_heads(
+        heads = clean_points(
             heads, (height, width), image.ann_path, self.findings, self.outside, self.duplicates, self.origin
         )
         info.update(points=heads.points, labels=np.zeros(len(heads.points), dtype=np.int64), **heads.attributes)
@@ -283,90 +282,3 @@ class CrowdDataset(CountDataset):
             if info.get('unlabelled'):
                 raise ValueError(f'{info["img_path"]} has no annotation, so its heads cannot be counted')
         return super().class_counts()
-
-
-class SeededValDataset(CrowdDataset):
-    """A crowd data set with official training and test images, whose validation images are drawn from the former.
-
-    'trainval' are all official training images. A group of images (all frames of a video) stays on one side.
-
-    Args:
-        num_val: Validation images (or groups), or their share.
-        seed: One seed is one split.
-        val_list: A text file (relative to ``data_root``) that names the validation images (or groups) in place of a
-            seed, one per line.
-        **kwargs: As :class:`CrowdDataset`.
-    """
-
-    def __init__(
-        self,
-        data_root: str | os.PathLike = '',
-        num_val: int | float = 0.1,
-        seed: int = 0,
-        val_list: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        CountSplit(num_val=num_val, seed=seed)  # refuses wrong numbers before anything is read
-        self.num_val, self.seed, self.val_list = num_val, seed, val_list
-        super().__init__(data_root=data_root, **kwargs)
-
-    def parts_of(self, subset: str) -> tuple[str, ...]:
-        """The official part: all but 'test' are training images."""
-        return ('test',) if subset == 'test' else ('train',)
-
-    def choose(self, images: list[CrowdImage]) -> list[CrowdImage]:
-        """Divide the official training images."""
-        if self.crowd_subset not in ('train', 'val'):
-            return images
-        groups = list(dict.fromkeys(image.group for image in images))
-        chosen = set(self._val_groups(groups))
-        return [image for image in images if (image.group in chosen) == (self.crowd_subset == 'val')]
-
-    def _val_groups(self, groups: list[str]) -> list[str]:
-        if self.val_list is not None:
-            file = self.path(self.val_list)
-            if not os.path.isfile(file):
-                raise FileNotFoundError(f'list of validation images {file!r} does not exist')
-            listed = parse_image_list(read_text(file), file)
-            for name, line in listed:
-                if name not in groups:
-                    raise AnnotationError(
-                        f'{name!r} is none of the {len(groups)} names of {self.TITLE}{did_you_mean(name, groups)}',
-                        file,
-                        line,
-                    )
-            return [name for name, _ in listed]
-        total = len(groups)
-        num_val = CountSplit(num_train=0, num_val=self.num_val, num_test=0).sizes(total)[1]
-        if num_val >= total:
-            raise ValueError(f'num_val={self.num_val} leaves no image to train on: {self.TITLE} has {total} to divide')
-        split = CountSplit(num_train=total - num_val, num_val=num_val, num_test=0, seed=self.seed)
-        return [groups[index] for index in split.indices(total, 'val')]
-
-
-def natural_key(name: str) -> tuple:
-    """Sort key that puts 'IMG_2' before 'IMG_10'.
-
-    Example:
-        >>> sorted(['IMG_10', 'IMG_2'], key=natural_key)
-        ['IMG_2', 'IMG_10']
-    """
-    parts: list[str] = ['']
-    for letter in name:
-        if letter.isdecimal() != parts[-1][-1:].isdecimal():
-            parts.append('')
-        parts[-1] += letter
-    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
-
-
-def stems(folder: str, extensions: Sequence[str]) -> dict[str, str]:
-    """Files of a folder without its sub-folders: name without extension to path, in natural order.
-
-    Hidden files are ignored; the case of the extension does not matter.
-    """
-    found = {}
-    for file in os.listdir(folder):
-        stem, extension = os.path.splitext(file)
-        if extension.lower() in extensions and not file.startswith('.'):
-            found[stem] = os.path.join(folder, file)
-    return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from mmcount.datasets.count_dataset import CountDataset
+from mmcount.datasets.formats.images import image_size
+from mmcount.datasets.formats.tables import clean_name
+from mmcount.datasets.lower_counts import total_counts
 from mmcount.utils.atomic import write_atomic
-
-from .count_dataset import CountDataset
-from .errors import AnnotationError
-from .formats.images import image_size
-from .formats.tables import clean_name
-from .lower_counts import total_counts
+from mmcount.utils.errors import AnnotationError
 
 TABLE_NAME, LIST_NAME = 'points.csv', 'images.txt'
 
@@ -89,9 +88,9 @@ def export_points(dataset: CountDataset, image_root: str | os.PathLike | None = 
     num_points, all_inside = 0, True
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
-        names.append(_image_name(info, root))
+        names.append(name_below(info, root))
         points, labels = _counted_points(info, dataset)
-        rows = zip(*(map(_shortest, axis) for axis in points.T), labels.tolist(), strict=True)
+        rows = zip(*(map(shortest_decimal, axis) for axis in points.T), labels.tolist(), strict=True)
         writer.writerows((names[-1], x, y, classes[label]) for x, y, label in rows)
         num_points += len(points)
         height, width = (info['height'], info['width']) if 'height' in info else image_size(info['img_path'])
@@ -111,12 +110,17 @@ def export_points(dataset: CountDataset, image_root: str | os.PathLike | None = 
     return PointsExport(stream.getvalue(), images, len(names), num_points, not_held, config)
 
 
-def _shortest(value: np.float32) -> str:
+def shortest_decimal(value: np.float32) -> str:
     """The shortest decimal number that is read as the same float32."""
     return str(value).removesuffix('.0')
 
 
-def _image_name(info: Mapping[str, Any], root: str) -> str:
+def name_below(info: Mapping[str, Any], root: str) -> str:
+    """The name of an image in a table: its path below a folder, with forward slashes.
+
+    Raises:
+        ValueError: The image is no file below the folder, or its name cannot be written.
+    """
     path = info.get('img_path')
     if path is None:
         raise ValueError(f'image {info["img_id"]!r} is no file: the point format names files')

@@ -5,8 +5,9 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from ..errors import AnnotationError, did_you_mean
-from .coco import Number, parse_count
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
+from .coco_json import Number, parse_count
 from .locount_classes import LOCOUNT_CLASSES
 from .tables import decode_text
 

@@ -16,7 +16,7 @@ class AnnotationError(ValueError):
         >>> raise AnnotationError("x is 'abc', expected a number", file='points.csv', line=3)
         Traceback (most recent call last):
             ...
-        mmcount.datasets.errors.AnnotationError: points.csv, line 3: x is 'abc', expected a number
+        mmcount.utils.errors.AnnotationError: points.csv, line 3: x is 'abc', expected a number
     """
 
     def __init__(self, message: str, file: str = '', line: int | None = None) -> None:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from mmcount.apis.dataset_converters.points_export import export_points, shortest_decimal
 from mmcount.datasets import CountDataset, ShanghaiTechB
-from mmcount.datasets.points_export import _shortest, export_points
 from mmcount.registry import DATASETS
 from mmcount.testing import data_root
 from mmcount.utils import register_all_modules
@@ -45,7 +45,7 @@ def rows(dataset):
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(hnp.arrays(np.float32, 5, elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_numbers_come_back_bit_by_bit(values):
-    assert [np.float32(float(_shortest(value))) for value in values] == values.tolist()
+    assert [np.float32(float(shortest_decimal(value))) for value in values] == values.tolist()
 
 
 def test_nothing_that_the_format_can_hold_is_lost(tmp_path):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmcount.apis.dataset_converters.locount_convert import coco_to_locount, locount_to_coco, write_coco, write_locount
 from mmcount.datasets import AnnotationError
 from mmcount.datasets.formats.locount_classes import LOCOUNT_CLASSES
-from mmcount.datasets.locount_convert import coco_to_locount, locount_to_coco, write_coco, write_locount
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters'
 

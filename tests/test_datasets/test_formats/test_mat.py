@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from mmcount.datasets import AnnotationError
 from mmcount.datasets.formats import read_mat
-from mmcount.datasets.formats.heads import read_annpoints_mat, read_shanghaitech_mat
+from mmcount.datasets.formats.crowd_points import read_annpoints_mat, read_shanghaitech_mat
 
 POINTS = np.array([[1.5, 2.0], [3.0, 4.0], [5.0, 6.0]])
 

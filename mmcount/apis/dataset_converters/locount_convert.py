@@ -11,13 +11,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mmcount.datasets.formats.coco_json import Number, parse_box, parse_count, read_coco
+from mmcount.datasets.formats.images import image_size
+from mmcount.datasets.formats.locount_classes import LOCOUNT_CLASSES
+from mmcount.datasets.formats.locount_text import (
+    LocountBoxes,
+    format_locount,
+    list_locount,
+    locount_label,
+    read_locount,
+)
 from mmcount.utils.atomic import write_atomic
-
-from .errors import AnnotationError
-from .formats.coco import Number, parse_box, parse_count, read_coco
-from .formats.images import image_size
-from .formats.locount import LocountBoxes, format_locount, list_locount, locount_label, read_locount
-from .formats.locount_classes import LOCOUNT_CLASSES
+from mmcount.utils.errors import AnnotationError
 
 T = TypeVar('T')
 Progress = Callable[[Sequence[T]], Iterable[T]]

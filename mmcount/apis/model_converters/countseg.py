@@ -47,7 +47,7 @@ def convert_countseg_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, T
         ValueError: These are no weights of CountSeg, or some are missing, unknown or of another shape; names them.
 
     Example:
-        >>> from mmcount.apis.converters import read_state_dict
+        >>> from mmcount.apis.model_converters import read_state_dict
         >>> weights = convert_countseg_state_dict(read_state_dict('pascal07.pt'))  # doctest: +SKIP
         >>> weights['head.class_branch.2.bias'].shape  # doctest: +SKIP
         torch.Size([20])

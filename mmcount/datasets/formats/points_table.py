@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
+
 from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, clean_name, filled, find_columns, iter_rows, separator_of
 
 COLUMN_NAMES = {'image': IMAGE_NAMES, 'x': ('x',), 'y': ('y',), 'class': CLASS_NAMES}

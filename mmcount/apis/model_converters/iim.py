@@ -107,7 +107,7 @@ def convert_iim_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor
         ValueError: These are no weights of IIM, or some are missing, unknown or of another shape; names them.
 
     Example:
-        >>> from mmcount.apis.converters import read_state_dict
+        >>> from mmcount.apis.model_converters import read_state_dict
         >>> weights = convert_iim_state_dict(read_state_dict('NWPU-HR.pth'))  # doctest: +SKIP
         >>> weights['head.binarizer.logit.weight'].shape  # doctest: +SKIP
         torch.Size([1, 64, 1, 1])

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
+
 from .mat import read_mat
 
 # coordinates are float32 from the data set on
@@ -20,7 +21,7 @@ JHU_COLUMNS = 'x y w h occlusion blur'
 
 
 @dataclass
-class Heads:
+class CrowdPoints:
     """The heads of an image, N of them, in the order of the file.
 
     Attributes:
@@ -101,7 +102,7 @@ def _whole(value: Any, what: str, file: str) -> int | None:
     return int(flat[0])
 
 
-def parse_nwpu_json(text: str, file: str = '') -> Heads:
+def parse_nwpu_json(text: str, file: str = '') -> CrowdPoints:
     """Parse a file of ``jsons/`` of NWPU-Crowd: ``img_id, human_num, points [[x, y]], boxes [[x1, y1, x2, y2]]``.
 
     Raises:
@@ -116,14 +117,14 @@ def parse_nwpu_json(text: str, file: str = '') -> Heads:
         found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
         raise AnnotationError(f"expected an object with 'points' and 'boxes', found {found}", file)
     boxes = content.get('boxes')
-    return Heads(
+    return CrowdPoints(
         number_rows(content['points'], 2, 'point', file),
         None if boxes is None else number_rows(boxes, 4, 'box', file),
         _whole(content.get('human_num'), 'human_num', file),
     )
 
 
-def read_annpoints_mat(path: str) -> Heads:
+def read_annpoints_mat(path: str) -> CrowdPoints:
     """Read ``annPoints`` (N, 2), and ``annBoxes`` (N, 4) where there are any, as in UCF-QNRF and NWPU-Crowd.
 
     Raises:
@@ -133,13 +134,13 @@ def read_annpoints_mat(path: str) -> Heads:
     """
     content = read_mat(path, ('annPoints',))
     boxes = content.get('annBoxes')
-    return Heads(
+    return CrowdPoints(
         number_rows(content['annPoints'], 2, 'annPoints row', path),
         None if boxes is None else number_rows(boxes, 4, 'annBoxes row', path),
     )
 
 
-def read_shanghaitech_mat(path: str) -> Heads:
+def read_shanghaitech_mat(path: str) -> CrowdPoints:
     """Read ``image_info{1}.location`` (N, 2) and ``.number`` of ShanghaiTech.
 
     Raises:
@@ -154,10 +155,10 @@ def read_shanghaitech_mat(path: str) -> Heads:
         found = sorted(info) if isinstance(info, dict) else type(info).__name__
         raise AnnotationError(f"image_info must be one struct with 'location' and 'number', found {found}", path)
     points = number_rows(info['location'], 2, 'location row', path)
-    return Heads(points, stated=_whole(info.get('number'), 'number', path))
+    return CrowdPoints(points, stated=_whole(info.get('number'), 'number', path))
 
 
-def parse_jhu_txt(text: str, file: str = '') -> Heads:
+def parse_jhu_txt(text: str, file: str = '') -> CrowdPoints:
     """Parse a file of ``gt/`` of JHU-Crowd++: one head ``x y w h occlusion blur`` a line, (x, y) the centre.
 
     An empty file is an image without heads. ``attributes`` hold ``occlusions`` (1 visible, 2 partial, 3 full) and
@@ -191,7 +192,7 @@ def parse_jhu_txt(text: str, file: str = '') -> Heads:
         )
     centres, half = rows[:, :2], rows[:, 2:4] / 2
     attributes = {'occlusions': rows[:, 4].astype(np.int64), 'blurs': rows[:, 5].astype(np.int64)}
-    return Heads(centres, np.concatenate([centres - half, centres + half], axis=1), attributes=attributes)
+    return CrowdPoints(centres, np.concatenate([centres - half, centres + half], axis=1), attributes=attributes)
 
 
 def _number(cell: str, file: str, line: int) -> float:
@@ -201,7 +202,7 @@ def _number(cell: str, file: str, line: int) -> float:
         raise AnnotationError(f'{cell!r} is no number, expected {JHU_COLUMNS}', file, line) from None
 
 
-def parse_via_json(text: str, file: str = '') -> Heads:
+def parse_via_json(text: str, file: str = '') -> CrowdPoints:
     """Parse a file of the VGG Image Annotator about one image, as FDST has them: rectangles by their top left corner.
 
     The point of a head is the middle of its rectangle.
@@ -225,7 +226,7 @@ def parse_via_json(text: str, file: str = '') -> Heads:
         raise AnnotationError(f"'regions' must be a list, found {type(regions).__name__}", file)
     boxes = number_rows([_rectangle(region, index, file) for index, region in enumerate(regions)], 4, 'region', file)
     boxes[:, 2:] += boxes[:, :2]
-    return Heads((boxes[:, :2] + boxes[:, 2:]) / 2, boxes)
+    return CrowdPoints((boxes[:, :2] + boxes[:, 2:]) / 2, boxes)
 
 
 def _rectangle(region: Any, index: int, file: str) -> list:
@@ -239,7 +240,7 @@ def _rectangle(region: Any, index: int, file: str) -> list:
     return values
 
 
-def parse_location_list(text: str, file: str = '') -> dict[str, Heads]:
+def parse_location_list(text: str, file: str = '') -> dict[str, CrowdPoints]:
     """Parse a list of true locations as NWPU-Crowd evaluates with: ``id num (x y sigma_s sigma_l level)*num`` a line.
 
     Returns:
@@ -254,7 +255,7 @@ def parse_location_list(text: str, file: str = '') -> dict[str, Heads]:
         >>> heads.points.tolist(), heads.attributes['sigmas'].tolist(), heads.attributes['levels'].tolist()
         ([[10.0, 20.0]], [[5.0, 7.0]], [2])
     """
-    found: dict[str, Heads] = {}
+    found: dict[str, CrowdPoints] = {}
     for line, row in enumerate(text.splitlines(), start=1):
         cells = row.split()
         if not cells:
@@ -276,5 +277,5 @@ def parse_location_list(text: str, file: str = '') -> dict[str, Heads]:
             'sigmas': rows[:, 2:4].astype(np.float32),
             'levels': rows[:, 4].astype(np.int64),
         }
-        found[cells[0]] = Heads(rows[:, :2], stated=_whole(numbers[0], 'num', file), attributes=attributes)
+        found[cells[0]] = CrowdPoints(rows[:, :2], stated=_whole(numbers[0], 'num', file), attributes=attributes)
     return found

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
+
 from .tables import parse_image_list, read_text
 
 SPLIT_RULES = ('cev', 'countseg')

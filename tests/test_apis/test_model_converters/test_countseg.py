@@ -12,12 +12,12 @@ from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
 from torch import nn
 
-from mmcount.apis.converters import (
+from mmcount.apis.model_converters import (
     convert_countseg_state_dict,
     convert_torchvision_resnet_state_dict,
     read_state_dict,
 )
-from mmcount.apis.converters.state_dict import resnet_depth
+from mmcount.apis.model_converters.state_dict import resnet_depth
 from mmcount.apis.model_info import file_sha256
 from mmcount.models import DenseCounter
 from mmcount.structures import CountDataSample

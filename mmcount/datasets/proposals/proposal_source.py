@@ -11,9 +11,9 @@ import numpy as np
 from mmengine import fileio
 from pycocotools import mask as coco_mask
 
+from mmcount.utils.errors import AnnotationError
 from mmcount.utils.run_lengths import checked_runs
 
-from ..errors import AnnotationError
 from ..formats.coco_masks import encode_mask
 
 

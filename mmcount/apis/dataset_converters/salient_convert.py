@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-from .formats.images import image_size
-from .salient import MSO, SOS
+from mmcount.datasets.formats.images import image_size
+from mmcount.datasets.salient import MSO, SOS
 
 
 def salient_to_coco(dataset: SOS | MSO) -> dict[str, Any]:

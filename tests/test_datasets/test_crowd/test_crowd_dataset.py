@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mmcount.datasets import FDST, UCFQNRF, AnnotationError, JHUCrowd, NWPUCrowd, ShanghaiTechA, ShanghaiTechB
-from mmcount.datasets.crowd.base import natural_key
 from mmcount.datasets.crowd.checks import DUPLICATES, EMPTY_BOXES, OUTSIDE, REVERSED, STATED, TURNED
+from mmcount.datasets.crowd.file_names import natural_key
 
 KINDS = {
     'nwpu': NWPUCrowd,

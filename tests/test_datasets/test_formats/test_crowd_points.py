@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from mmcount.datasets import AnnotationError
-from mmcount.datasets.formats.heads import (
+from mmcount.datasets.formats.crowd_points import (
     number_rows,
     parse_jhu_txt,
     parse_location_list,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from mmcount.apis.dataset_converters.locount_convert import write_coco
+from mmcount.apis.dataset_converters.salient_convert import salient_to_coco
 from mmcount.datasets import MSO, SOS, AnnotationError, SalientCoco
-from mmcount.datasets.locount_convert import write_coco
-from mmcount.datasets.salient_convert import salient_to_coco
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters' / 'salient_to_coco.py'
 COLUMNS = {

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import AnnotationError, did_you_mean
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
 from ..lower_counts import MAX_COUNT
 from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, clean_name, filled, find_columns, iter_rows, separator_of
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import nn
 
-from mmcount.apis.converters import (
+from mmcount.apis.model_converters import (
     convert_hrnet_state_dict,
     convert_iim_state_dict,
     convert_scale_net_state_dict,
