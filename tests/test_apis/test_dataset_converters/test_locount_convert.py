@@ -11,7 +11,7 @@ from mmcount.apis.dataset_converters.locount_convert import coco_to_locount, loc
 from mmcount.datasets import AnnotationError
 from mmcount.datasets.formats.locount_classes import LOCOUNT_CLASSES
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters'
+TOOLS = Path(__file__).resolve().parents[3] / 'tools' / 'dataset_converters'
 
 
 def random_texts(seed=0, number=30):

@@ -12,7 +12,7 @@ from mmcount.apis.dataset_converters.locount_convert import write_coco
 from mmcount.apis.dataset_converters.salient_convert import salient_to_coco
 from mmcount.datasets import MSO, SOS, AnnotationError, SalientCoco
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters' / 'salient_to_coco.py'
+TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'dataset_converters' / 'salient_to_coco.py'
 COLUMNS = {
     'name': ['a.jpg', 'b.jpg', 'c.jpg'],
     'label': [0, 1, 4],
