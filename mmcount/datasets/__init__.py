@@ -11,6 +11,7 @@ from .crowd import FDST, UCFQNRF, CrowdDataset, JHUCrowd, NWPUCrowd, ShanghaiTec
 from .dot_images import AdipocyteCells, DotImageDataset, MBMCells, VGGCells
 from .lego import MNISTLego
 from .locount import LocountDataset
+from .lower_counts import LowerCounts
 from .points_csv import PointsCSVDataset
 from .salient import MSO, SOS, SalientCoco
 from .splits import CountSplit
@@ -32,6 +33,7 @@ __all__ = [
     'DotImageDataset',
     'JHUCrowd',
     'LocountDataset',
+    'LowerCounts',
     'MBMCells',
     'MNISTLego',
     'NWPUCrowd',

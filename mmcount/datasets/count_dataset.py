@@ -13,7 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError
 
-from .lower_counts import check_image_counts, limit_counts, total_counts
+from .image_counts import check_image_counts, total_counts
 from .splits import CountSplit
 
 # name, shape and type of an image's arrays, one entry per object
@@ -69,15 +69,12 @@ class CountDataset(BaseDataset):
         split: A :class:`CountSplit` or its arguments as a dict; the data set then is one ``subset`` of it.
         subset: 'train', 'val' or 'test'; needed exactly when ``split`` is given.
         data_prefix: Folder of the images below ``data_root`` (key ``img``).
-        count_limit: Lower-count supervision: of an image only ``image_counts`` = min(count, count_limit + 1) is left,
-            and no points, boxes, labels, counts or masks, so that nothing above "count_limit + 1 or more" can reach
-            a loss; see :func:`mmcount.datasets.lower_counts.limit_counts`. For training only.
         **kwargs: As :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
         ValueError: ``metainfo`` has upper-case keys, no or doubled classes, or a palette of another length;
             ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images;
-            ``count_limit`` is negative.
+            ``count_limit`` is given, which :class:`~mmcount.datasets.LowerCounts` took over.
         AnnotationError: An image's annotation breaks the contract; the message names the image.
 
     Example:
@@ -100,9 +97,13 @@ class CountDataset(BaseDataset):
         subset: str | None = None,
         data_prefix: Mapping | None = None,
         filter_cfg: Mapping | None = None,
-        count_limit: int | None = None,
         **kwargs: Any,
     ) -> None:
+        if 'count_limit' in kwargs:
+            raise ValueError(
+                f'count_limit is no option of {type(self).__name__}: wrap the data set, '
+                f"dict(type='mmcount.LowerCounts', limit={kwargs['count_limit']}, dataset=dict(...))"
+            )
         if filter_cfg:
             raise ValueError(
                 f'filter_cfg={dict(filter_cfg)} would drop images from {type(self).__name__}: images without '
@@ -110,9 +111,6 @@ class CountDataset(BaseDataset):
             )
         if (split is None) != (subset is None):
             raise ValueError(f'give both split and subset, or none of them; got split={split}, subset={subset!r}')
-        if count_limit is not None and (isinstance(count_limit, bool) or not count_limit >= 0 or count_limit % 1):
-            raise ValueError(f'count_limit must be None or a whole number of at least 0, got {count_limit!r}')
-        self.count_limit = None if count_limit is None else int(count_limit)
         self.split = CountSplit(**split) if isinstance(split, Mapping) else split
         self.subset = subset
         self._given_data_list = data_list
@@ -184,15 +182,13 @@ class CountDataset(BaseDataset):
             data_list = [data_list[index] for index in self.split.indices(len(data_list), self.subset)]
         if not data_list:
             raise ValueError(f'{type(self).__name__} has no images (split={self.split}, subset={self.subset!r})')
-        return [self._limited(info) for info in data_list]
+        return data_list
 
-    def _limited(self, info: dict) -> dict:
-        """What may be known of an image under ``count_limit``; without a limit, everything."""
-        return info if self.count_limit is None else limit_counts(info, self.count_limit, self.num_classes)
-
-    def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on one image, whose annotation obeys ``count_limit`` whatever ``get_data_info`` made."""
-        return self.pipeline(self._limited(self.get_data_info(idx)))
+    def replace_data(self, data_list: list[dict]) -> None:
+        """Store other dicts of the same images."""
+        self.data_list = data_list
+        if self.serialize_data:
+            self.data_bytes, self.data_address = self._serialize_data()
 
     def _checked(self, info: dict) -> dict:
         """Return the image's dict with the contract's types, or raise."""
@@ -234,7 +230,7 @@ class CountDataset(BaseDataset):
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the labels of an image's objects, or the classes that it shows (for class-balanced sampling)."""
-        info = self._limited(self.get_data_info(idx))
+        info = self.get_data_info(idx)
         if info.get('labels') is not None:
             return info['labels'].tolist()
         return np.flatnonzero(total_counts(info, self.num_classes)).tolist()
@@ -242,18 +238,13 @@ class CountDataset(BaseDataset):
     def class_counts(self) -> np.ndarray:
         """Count the annotated objects of each class in every image of this (sub)set.
 
-        These are raw annotations, before any pipeline; with ``count_limit``, of as much as it lets through. Their
-        mean over the training images is the simplest counter to compare with:
-        ``dataset.class_counts().mean(axis=0)``.
+        These are raw annotations, before any pipeline. Their mean over the training images is the simplest counter to
+        compare with: ``dataset.class_counts().mean(axis=0)``.
 
         Returns:
             Shape (num_images, C), int64.
         """
         totals = np.zeros((len(self), self.num_classes), dtype=np.int64)
         for index in range(len(self)):
-            totals[index] = total_counts(self._limited(self.get_data_info(index)), self.num_classes)
+            totals[index] = total_counts(self.get_data_info(index), self.num_classes)
         return totals
-
-    def mean_counts(self) -> np.ndarray:
-        """Return the mean objects per image of each class, shape (C,) float64: the predict-the-mean baseline."""
-        return self.class_counts().mean(axis=0)

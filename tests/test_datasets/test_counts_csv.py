@@ -139,8 +139,9 @@ def test_missing_files_are_named(folder):
 def test_splits_and_limits_work_from_a_config(folder):
     (folder / 'counts.csv').write_text(LONG)
     config = {'type': 'mmcount.CountsCSVDataset', 'data_root': str(folder), 'split': {'num_train': 1, 'num_test': 1}}
+    limited = {'type': 'mmcount.LowerCounts', 'limit': 4}
     totals = [
-        DATASETS.build({**config, 'subset': subset, 'count_limit': 4}).class_counts().max()
+        DATASETS.build({**limited, 'dataset': {**config, 'subset': subset}}).class_counts().max()
         for subset in ('train', 'val', 'test')
     ]
     assert sorted(totals) == [0, 2, 5]

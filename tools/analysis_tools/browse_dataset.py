@@ -73,7 +73,7 @@ def main() -> None:
         sample = item['data_samples']
         path = args.output_dir / f'{args.phase}_{index:04d}_{file_stem(str(sample.get("img_id", index)))}.png'
         write_image(str(path), sample_panels(to_image(item['inputs']), sample, style))
-        limit = getattr(dataset, 'count_limit', None)
+        limit = getattr(dataset, 'limit', None)  # of LowerCounts
         print(f'{path}  {describe(sample, metainfo.get("classes", ()), limit)}')
 
 

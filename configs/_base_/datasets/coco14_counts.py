@@ -28,11 +28,14 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        ann_file='annotations/instances_train2014.json',
-        data_prefix=dict(img='train2014/'),
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=count_limit,
+        dataset=dict(
+            ann_file='annotations/instances_train2014.json',
+            data_prefix=dict(img='train2014/'),
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

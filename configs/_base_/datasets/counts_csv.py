@@ -1,6 +1,6 @@
 # One's own images with a table of counts: lines image,class,count, or a column for each class. Every image below
 # <data_root>/images is labelled; one without a line holds no object. Where objects are is known to nobody, so there is
-# no GAME. count_limit=None trains on all counts as they are.
+# no GAME. To train on all counts as they are, leave LowerCounts out.
 dataset_type = 'mmcount.CountsCSVDataset'
 data_root = 'data/my_images/'
 ann_file = 'counts.csv'
@@ -36,10 +36,13 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        subset='train',
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=count_limit,
+        dataset=dict(
+            subset='train',
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

@@ -32,12 +32,15 @@ train_dataloader = dict(
     num_workers=0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        subset='train',
-        num_samples=4000,
-        keep_scenes=True,
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=count_limit,
+        dataset=dict(
+            subset='train',
+            num_samples=4000,
+            keep_scenes=True,
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

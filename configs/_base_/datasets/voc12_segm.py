@@ -27,7 +27,9 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='mmcount.VOCSegmentationTrain', data_root=data_root, count_limit=count_limit, pipeline=train_pipeline
+        type='mmcount.LowerCounts',
+        limit=count_limit,
+        dataset=dict(type='mmcount.VOCSegmentationTrain', data_root=data_root, pipeline=train_pipeline),
     ),
 )
 val_dataloader = dict(

@@ -271,14 +271,4 @@ class CrowdDataset(CountDataset):
     def _checked(self, info: dict) -> dict:
         if not info.get('unlabelled'):
             return super()._checked(info)
-        if self.count_limit is not None:
-            raise ValueError(f'count_limit={self.count_limit} needs counts, but {info["img_path"]} has no annotation')
         return {**info, 'num_classes': self.num_classes}  # "no points" would say that nobody is there
-
-    def class_counts(self) -> np.ndarray:
-        """As :meth:`CountDataset.class_counts`; images without annotation have no counts and raise ValueError."""
-        for index in range(len(self)):
-            info = self.get_data_info(index)
-            if info.get('unlabelled'):
-                raise ValueError(f'{info["img_path"]} has no annotation, so its heads cannot be counted')
-        return super().class_counts()

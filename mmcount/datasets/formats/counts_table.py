@@ -7,7 +7,7 @@ import numpy as np
 
 from mmcount.utils.errors import AnnotationError, did_you_mean
 
-from ..lower_counts import MAX_COUNT
+from ..image_counts import MAX_COUNT
 from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, clean_name, filled, find_columns, iter_rows, separator_of
 
 COLUMN_NAMES = {

@@ -19,7 +19,7 @@ from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountedBoxes, PointBoxes
 
 from ..formats.coco_masks import bitmap
-from ..lower_counts import check_image_counts
+from ..image_counts import check_image_counts
 
 
 @TRANSFORMS.register_module()

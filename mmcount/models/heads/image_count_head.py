@@ -62,7 +62,7 @@ class ImageCountHead(BaseModule, metaclass=ABCMeta):
     """Base of the heads that are taught by image-level counts only.
 
     There is no target map: ``loss`` reads ``gt_counts``. Counts above ``limit`` mean "more than the limit" and nothing
-    else; let the data set enforce it (``count_limit``), so that the numbers are not even loaded.
+    else; let the data set enforce it (`LowerCounts`), so that the numbers are not even loaded.
 
     Args:
         num_classes: C.

@@ -108,8 +108,6 @@ def test_what_cannot_be_written_is_refused(tmp_path):
             export_points(build(tmp_path, [good, info]), root)
     with pytest.raises(ValueError, match=r"'a\.png' is in the data set more than once"):
         export_points(build(tmp_path, [good, good]))
-    with pytest.raises(ValueError, match='only the counts'):
-        export_points(build(tmp_path, [good], count_limit=4))
 
 
 def test_the_real_sample_comes_back(tmp_path):

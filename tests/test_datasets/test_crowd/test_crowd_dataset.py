@@ -5,7 +5,16 @@ import pickle
 import numpy as np
 import pytest
 
-from mmcount.datasets import FDST, UCFQNRF, AnnotationError, JHUCrowd, NWPUCrowd, ShanghaiTechA, ShanghaiTechB
+from mmcount.datasets import (
+    FDST,
+    UCFQNRF,
+    AnnotationError,
+    JHUCrowd,
+    LowerCounts,
+    NWPUCrowd,
+    ShanghaiTechA,
+    ShanghaiTechB,
+)
 from mmcount.datasets.crowd.checks import DUPLICATES, EMPTY_BOXES, OUTSIDE, REVERSED, STATED, TURNED
 from mmcount.datasets.crowd.file_names import natural_key
 
@@ -292,6 +301,6 @@ def test_a_data_set_travels_to_workers(trees):
 
 def test_limited_counts_tell_nothing_else(trees):
     trees.jhu('0001', [(3, 4)] * 9)
-    info = JHUCrowd(data_root=trees.root, count_limit=4)[0]
+    info = LowerCounts(JHUCrowd(data_root=trees.root), limit=4)[0]
     assert info['image_counts'].tolist() == [5]
     assert not {'points', 'bboxes', 'occlusions', 'blurs', 'scene'} & set(info)

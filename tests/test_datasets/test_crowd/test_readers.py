@@ -10,6 +10,7 @@ from mmcount.datasets import (
     UCFQNRF,
     AnnotationError,
     JHUCrowd,
+    LowerCounts,
     NWPUCrowd,
     ShanghaiTechA,
     ShanghaiTechB,
@@ -71,13 +72,13 @@ def test_nwpu_test_images_have_no_counts_rather_than_zero(trees):
     assert sample.img_id == '3610'
     assert 'gt_counts' not in sample
     assert 'gt_instances' not in sample
-    with pytest.raises(ValueError, match=r'3610\.jpg has no annotation'):
+    with pytest.raises(ValueError, match=r'3610\.jpg: has no annotation to count'):
         dataset.class_counts()
     pipeline.insert(1, dict(type='mmcount.LoadCountAnnotations'))
     with pytest.raises(ValueError, match="needs 'points'"):
         NWPUCrowd(data_root=trees.root, subset='test', pipeline=pipeline, test_mode=True)[0]
-    with pytest.raises(ValueError, match='count_limit=4 needs counts'):
-        NWPUCrowd(data_root=trees.root, subset='test', count_limit=4)
+    with pytest.raises(ValueError, match=r'3610\.jpg: has no annotation to count'):
+        LowerCounts(NWPUCrowd(data_root=trees.root, subset='test'), limit=4)
 
 
 def test_nwpu_repeated_lines_are_one_image_and_images_of_two_lists_are_told(trees, warnings_of):
