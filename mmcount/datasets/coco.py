@@ -11,7 +11,8 @@ from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError, did_you_mean
 
 from .count_dataset import CountDataset
-from .formats.coco_json import HALVES, half_of, image_order, parse_box, parse_count, read_coco, read_id_list
+from .formats.coco_json import HALVES, half_of, image_order, parse_box, read_coco, read_id_list
+from .formats.numbers import parse_count
 
 
 @DATASETS.register_module()

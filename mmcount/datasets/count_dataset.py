@@ -13,17 +13,8 @@ from mmengine.dataset import BaseDataset
 from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError
 
-from .image_counts import check_image_counts, total_counts
+from .data_info import check_data_info, total_counts
 from .splits import CountSplit
-
-# name, shape and type of an image's arrays, one entry per object
-_ARRAYS: tuple[tuple[str, tuple[int, ...], type], ...] = (
-    ('points', (-1, 2), np.float32),
-    ('labels', (-1,), np.int64),
-    ('bboxes', (-1, 4), np.float32),
-    ('counts', (-1,), np.int64),
-    ('ignore_flags', (-1,), np.bool_),
-)
 
 
 def class_palette(num_classes: int) -> list[tuple[int, int, int]]:
@@ -58,6 +49,7 @@ class CountDataset(BaseDataset):
     void_mask     (H, W)             optional, pixels that nobody judges, like a mask; only of use with masks
     image_counts  (C,) float32       optional, objects of each class in the whole image; without it the objects
                                      above are counted. It may stand alone, where nobody knows where objects are
+    unlabelled    bool               optional, True for an image that nobody annotated
     height, width int                optional
     ============= ================== ====================================================================
 
@@ -69,6 +61,8 @@ class CountDataset(BaseDataset):
         split: A :class:`CountSplit` or its arguments as a dict; the data set then is one ``subset`` of it.
         subset: 'train', 'val' or 'test'; needed exactly when ``split`` is given.
         data_prefix: Folder of the images below ``data_root`` (key ``img``).
+        metainfo: ``dict(classes=...)`` with the names of the classes: a sequence, text such as 'live,dead', or a file
+            with one name a line; ``palette`` with their colours, distinct ones by default.
         **kwargs: As :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
@@ -119,34 +113,33 @@ class CountDataset(BaseDataset):
 
     @classmethod
     def _load_metainfo(cls, metainfo: Mapping | None = None) -> dict:
-        given = {} if metainfo is None else metainfo
+        """Check classes and palette, and fill a missing palette."""
+        given = dict(metainfo or {})
         upper = [key for key in (*cls.METAINFO, *given) if not str(key).islower()]
         if upper:
             raise ValueError(f'metainfo keys must be lower-case, got {upper}; write e.g. classes=(...), palette=[...]')
-        classes = given.get('classes')
-        if isinstance(classes, str) and not os.path.isfile(classes):
-            raise TypeError(
-                f'metainfo classes must be a sequence of names or a file that lists them, got the string {classes!r}; '
-                f'for one class write classes=({classes!r},)'
-            )
-        loaded = super()._load_metainfo(metainfo)
+        names = given.get('classes')
+        if isinstance(names, str) and not os.path.isfile(names):
+            if names.endswith('.txt') or os.sep in names:
+                raise FileNotFoundError(
+                    f'metainfo classes={names!r} is no file; write names of classes as in classes=live,dead'
+                )
+            given['classes'] = [name.strip() for name in names.split(',')]
+        loaded = super()._load_metainfo(given)
         if 'classes' in given and 'palette' not in given:
             loaded.pop('palette', None)
-        return cls._complete_metainfo(loaded) if 'classes' in loaded else loaded
-
-    @classmethod
-    def _complete_metainfo(cls, metainfo: dict) -> dict:
-        """Check classes and palette, and fill a missing palette."""
-        classes = tuple(str(name) for name in metainfo['classes'])
-        if not classes:
-            raise ValueError('metainfo classes must name at least one class, got none')
+        if 'classes' not in loaded:
+            return loaded
+        classes = tuple(str(name) for name in loaded['classes'])
+        if not classes or '' in classes:
+            raise ValueError(f'metainfo classes must name at least one class, and none without a name, got {classes}')
         doubled = sorted({name for name in classes if classes.count(name) > 1})
         if doubled:
             raise ValueError(f'metainfo classes must differ, got {doubled} more than once in {classes}')
-        palette = metainfo.get('palette') or class_palette(len(classes))
+        palette = loaded.get('palette') or class_palette(len(classes))
         if len(palette) != len(classes):
             raise ValueError(f'metainfo palette has {len(palette)} colours for {len(classes)} classes {classes}')
-        return {**metainfo, 'classes': classes, 'palette': [tuple(colour) for colour in palette]}
+        return {**loaded, 'classes': classes, 'palette': [tuple(colour) for colour in palette]}
 
     @property
     def num_classes(self) -> int:
@@ -158,7 +151,7 @@ class CountDataset(BaseDataset):
     def set_classes(self, classes: Sequence[str]) -> None:
         """Set the classes that a reader found in the annotations."""
         metainfo = {key: value for key, value in self._metainfo.items() if key != 'palette'}
-        self._metainfo = self._complete_metainfo({**metainfo, 'classes': classes})
+        self._metainfo = self._load_metainfo({**metainfo, 'classes': classes})
 
     def load_data_list(self) -> list[dict]:
         """Return the images given as ``data_list``; readers override this."""
@@ -172,12 +165,21 @@ class CountDataset(BaseDataset):
 
     def filter_data(self) -> list[dict]:
         """Check every image against the contract and select the subset; nothing is filtered."""
-        seen: set[str] = set()
-        data_list = [self._checked(info) for info in self.data_list]
-        for info in data_list:
-            if info['img_id'] in seen:
-                raise AnnotationError('this img_id is used by more than one image, expected unique ids', info['img_id'])
-            seen.add(info['img_id'])
+        num_classes, data_list, seen = self.num_classes, [], set()
+        for info in self.data_list:
+            if 'img_id' not in info or ('img_path' not in info and 'img' not in info):
+                name = str(info.get('img_path', info.get('img_id', '')))
+                raise AnnotationError(f'an image needs img_id and img_path (or img), got {sorted(info)}', name)
+            img_id = str(info['img_id'])
+            if img_id in seen:
+                raise AnnotationError('this img_id is used by more than one image, expected unique ids', img_id)
+            seen.add(img_id)
+            info = {**info, 'img_id': img_id, 'num_classes': num_classes}
+            if not info.get('unlabelled'):  # "no points" would say that nothing is there
+                if info.get('image_counts') is None:
+                    info.setdefault('labels', ())
+                info = check_data_info(info, num_classes)
+            data_list.append(info)
         if self.split is not None and self.subset is not None:
             data_list = [data_list[index] for index in self.split.indices(len(data_list), self.subset)]
         if not data_list:
@@ -189,39 +191,6 @@ class CountDataset(BaseDataset):
         self.data_list = data_list
         if self.serialize_data:
             self.data_bytes, self.data_address = self._serialize_data()
-
-    def _checked(self, info: dict) -> dict:
-        """Return the image's dict with the contract's types, or raise."""
-        name = str(info.get('img_path', info.get('img_id', '')))
-        if 'img_id' not in info or ('img_path' not in info and 'img' not in info):
-            raise AnnotationError(f'an image needs img_id and img_path (or img), got {sorted(info)}', name)
-        checked = {**info, 'img_id': str(info['img_id']), 'num_classes': self.num_classes}
-        for key, shape, dtype in _ARRAYS:
-            if info.get(key) is not None:
-                checked[key] = np.asarray(info[key], dtype=dtype).reshape(shape)
-        if info.get('image_counts') is not None:
-            checked['image_counts'] = check_image_counts(info['image_counts'], self.num_classes, name)
-            if all(info.get(key) is None for key, *_ in _ARRAYS):
-                return checked  # no objects at all would be a statement about where they are
-        boxes = checked.get('bboxes', np.zeros((0, 4), np.float32))
-        # a box ends where its last pixel ends, a point sits in the middle of its pixel
-        points = checked.setdefault('points', (boxes[:, :2] + boxes[:, 2:] - 1) / 2)
-        labels = checked.setdefault('labels', np.zeros(0, np.int64))
-        lengths = {key: len(checked[key]) for key in (*(name for name, *_ in _ARRAYS), 'masks') if key in checked}
-        if len(set(lengths.values())) > 1:
-            raise AnnotationError(f'objects must agree in number, got {lengths}', name)
-        if 'counts' in checked and (checked['counts'] < 1).any():
-            raise AnnotationError(f'counts must be at least 1, got {checked["counts"].min()}', name)
-        if not np.isfinite(points).all():
-            raise AnnotationError('points must be finite, got NaN or infinity', name)
-        if len(labels) and (labels.min() < 0 or labels.max() >= self.num_classes):
-            wrong = int(labels.max() if labels.max() >= self.num_classes else labels.min())
-            raise AnnotationError(
-                f'label {wrong} is outside 0..{self.num_classes - 1}: metainfo has {self.num_classes} classes '
-                f'{self._metainfo["classes"]}',
-                name,
-            )
-        return checked
 
     def make_img_id(self, img_path: str) -> str:
         """Return the path below ``data_root`` with forward slashes: unique, even where file names repeat."""

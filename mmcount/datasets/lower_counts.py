@@ -9,7 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmcount.registry import DATASETS
 
 from .count_dataset import CountDataset
-from .image_counts import total_counts
+from .data_info import total_counts
 
 # What lower-count supervision lets through. It is a list of what is allowed, not of what is forbidden: whatever else a
 # reader says of an image (boxes, masks, levels of its own) may tell how many objects there are.

@@ -16,7 +16,7 @@ from mmcount.datasets import (
     VGGCells,
     VOCCounts,
 )
-from mmcount.datasets.image_counts import total_counts
+from mmcount.datasets.data_info import total_counts
 from mmcount.datasets.lower_counts import LIMITED_KEYS, limit_counts
 from mmcount.registry import DATASETS
 
@@ -205,13 +205,9 @@ def test_another_wrapper_inside_is_refused_with_the_right_order(folder):
 
 
 def test_an_image_without_counts_is_refused_by_name(folder):
-    class Unlabelled(CountDataset):
-        def _checked(self, info):
-            return {**info, 'num_classes': 1}
-
-    images = [{'img_path': 'nobody.png', 'img_id': 'nobody'}]
+    images = [{'img_path': 'nobody.png', 'img_id': 'nobody', 'unlabelled': True}]
     with pytest.raises(AnnotationError, match=r'nobody\.png: has no annotation to count'):
-        LowerCounts(Unlabelled(data_list=images, metainfo={'classes': ('a',)}), LIMIT)
+        LowerCounts(CountDataset(data_list=images, metainfo={'classes': ('a',)}), LIMIT)
 
 
 def test_annotations_are_read_with_the_first_image_on_demand(folder):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from mmcount.datasets.count_dataset import CountDataset
+from mmcount.datasets.data_info import total_counts
 from mmcount.datasets.formats.images import image_size
 from mmcount.datasets.formats.tables import clean_name
-from mmcount.datasets.image_counts import total_counts
 from mmcount.utils.atomic import write_atomic
 from mmcount.utils.errors import AnnotationError
 

@@ -267,8 +267,3 @@ class CrowdDataset(CountDataset):
         for line in self.findings.lines():
             if not line.split(' ', 1)[1].startswith((FIRST, LAST)):
                 self.warn(f'{line} (outside={self.outside!r}, duplicates={self.duplicates!r})')
-
-    def _checked(self, info: dict) -> dict:
-        if not info.get('unlabelled'):
-            return super()._checked(info)
-        return {**info, 'num_classes': self.num_classes}  # "no points" would say that nobody is there

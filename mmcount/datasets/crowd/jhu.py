@@ -10,7 +10,7 @@ from mmcount.utils.errors import AnnotationError
 
 from ..formats.crowd_points import CrowdPoints, parse_jhu_txt
 from ..formats.images import IMG_EXTENSIONS
-from ..formats.tables import decode_text
+from ..formats.tables import read_text
 from .checks import STATED
 from .crowd_dataset import CrowdDataset, CrowdImage
 from .file_names import stems
@@ -59,7 +59,7 @@ class JHUCrowd(CrowdDataset):
         file = self.path(part, 'image_labels.txt')
         labels: dict[str, dict] = {}
         if os.path.isfile(file):
-            labels = parse_image_labels(_read(file), file)
+            labels = parse_image_labels(read_text(file, may_be_empty=True), file)
             self.note_unused(paths, labels, f'images that {file} does not name')
         else:
             self.warn(f'{file!r} does not exist: scene, weather and distractor are not known')
@@ -71,7 +71,7 @@ class JHUCrowd(CrowdDataset):
     def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read the lines of the text file; none is an image without heads."""
         path = str(image.ann_path)
-        heads = parse_jhu_txt(_read(path), path)
+        heads = parse_jhu_txt(read_text(path, may_be_empty=True), path)  # an empty file says: nobody
         if self.square_boxes and heads.bboxes is not None:
             corner = heads.bboxes[:, :2]
             side = (heads.bboxes[:, 2:] - corner).max(axis=1, keepdims=True)
@@ -85,11 +85,6 @@ class JHUCrowd(CrowdDataset):
             different = stated != len(info['points'])
             self.findings.add(STATED, int(different), f'{image.name} ({stated} stated, {len(info["points"])} listed)')
         return info
-
-
-def _read(path: str) -> str:
-    with open(path, 'rb') as stream:
-        return decode_text(stream.read(), path)  # an empty file says something here: nobody
 
 
 def parse_image_labels(text: str, file: str = '') -> dict[str, dict[str, Any]]:

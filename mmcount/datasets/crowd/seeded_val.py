@@ -5,7 +5,7 @@ from typing import Any
 
 from mmcount.utils.errors import AnnotationError, did_you_mean
 
-from ..formats.tables import parse_image_list, read_text
+from ..formats.tables import read_image_list
 from ..splits import CountSplit
 from .crowd_dataset import CrowdDataset, CrowdImage
 
@@ -50,9 +50,7 @@ class SeededValDataset(CrowdDataset):
     def _val_groups(self, groups: list[str]) -> list[str]:
         if self.val_list is not None:
             file = self.path(self.val_list)
-            if not os.path.isfile(file):
-                raise FileNotFoundError(f'list of validation images {file!r} does not exist')
-            listed = parse_image_list(read_text(file), file)
+            listed = read_image_list(file, 'list of validation images')
             for name, line in listed:
                 if name not in groups:
                     raise AnnotationError(

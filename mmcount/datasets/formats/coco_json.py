@@ -1,21 +1,17 @@
 """COCO's annotation files, and the two ways in which its validation images were halved for counting."""
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmcount.utils.errors import AnnotationError
 
-from .tables import parse_image_list, read_text
+from .numbers import Number
+from .tables import read_image_list
 
 SPLIT_RULES = ('cev', 'countseg')
 HALVES = ('val', 'test')
-
-Number = int | float
-
-_LARGEST_COUNT = 2**24  # above, float32 does not hold every whole number
 
 # section to the keys that each of its records needs
 _RECORDS = {'images': ('id', 'file_name'), 'annotations': ('image_id', 'category_id'), 'categories': ('id', 'name')}
@@ -77,26 +73,6 @@ def _check_references(content: Mapping[str, Any], path: str) -> None:
                     f'annotations[{index}] has {key} {annotation[key]!r}, which is none of the {len(ids)} in the file',
                     path,
                 )
-
-
-def parse_count(value: object) -> int:
-    """A count of a box: a whole number of at least 1.
-
-    Raises:
-        ValueError: It is none.
-
-    Example:
-        >>> parse_count('12'), parse_count(3.0)
-        (12, 3)
-    """
-    try:
-        # Python reads '1_2' as 12.
-        number = math.nan if isinstance(value, bool) or '_' in str(value) else float(value)  # type: ignore[arg-type]
-    except (OverflowError, TypeError, ValueError):
-        number = math.nan
-    if not (1 <= number <= _LARGEST_COUNT and number == int(number)):
-        raise ValueError(f'the count is {value!r}, expected a whole number in 1..{_LARGEST_COUNT}')
-    return int(number)
 
 
 def parse_box(value: object) -> tuple[Number, Number, Number, Number]:
@@ -171,11 +147,9 @@ def read_id_list(path: str, known: Sequence[int]) -> list[int]:
         FileNotFoundError: The list does not exist.
         AnnotationError: A line is no id of a known image, or repeats one.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'list of image ids {path!r} does not exist')
     there = set(known)
     first_lines: dict[int, int] = {}
-    for name, line in parse_image_list(read_text(path), path):
+    for name, line in read_image_list(path, 'list of image ids'):
         if not name.isdecimal() or int(name) not in there:
             raise AnnotationError(f'{name!r} is the id of none of the {len(there)} images', path, line)
         earlier = first_lines.setdefault(int(name), line)

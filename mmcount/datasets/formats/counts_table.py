@@ -7,14 +7,10 @@ import numpy as np
 
 from mmcount.utils.errors import AnnotationError, did_you_mean
 
-from ..image_counts import MAX_COUNT
-from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, clean_name, filled, find_columns, iter_rows, separator_of
+from .numbers import MAX_COUNT
+from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, Table, clean_name, read_table
 
-COLUMN_NAMES = {
-    'image': IMAGE_NAMES,
-    'class': CLASS_NAMES,
-    'count': ('count', 'counts', 'number', 'num'),
-}
+COLUMN_NAMES = {'image': IMAGE_NAMES, 'class': CLASS_NAMES, 'count': ('count', 'counts', 'number', 'num')}
 EXPECTED = 'image[,class],count or image,<class 1>,<class 2>,...'
 
 
@@ -24,77 +20,89 @@ class CountTable(ImageRows):
 
     Attributes:
         counts: (N,) int64, at least 0.
-        columns: Names of the class columns, in their order, where each class has a column of its own.
+        columns: Names of the class columns, in their order, if each class has a column of its own.
     """
 
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     columns: list[str] | None = None
 
 
-def parse_counts_csv(text: str, file: str = '', classes: Sequence[str] | None = None) -> CountTable:
-    r"""Parse counts with a header line.
+def read_counts_csv(path: str, classes: Sequence[str] | None = None) -> CountTable:
+    r"""Read a table of counts, see :func:`read_table`.
 
     With a column ``count`` every line says the count of one class in one image; without one, every further column is
-    a class and every line an image. Separators, quotes and column names are as in :func:`parse_points_csv`.
+    a class and every line an image.
 
     Args:
-        text: The file's text.
-        file: Its name, for messages.
+        path: The file.
         classes: Known classes: columns of other names are then notes and ignored, and each class needs its column.
 
     Raises:
+        FileNotFoundError: The file does not exist.
         AnnotationError: A count is no whole number, or a pair of image and class has two; the message names file and
             line, what was found, and what was expected.
 
     Example:
-        >>> table = parse_counts_csv('image,cat,dog\na.png,2,0\n')
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp(), 'counts.csv')
+        >>> _ = path.write_text('image,cat,dog\na.png,2,0\n')
+        >>> table = read_counts_csv(str(path))
         >>> table.images, table.classes, table.counts.tolist()
         (['a.png', 'a.png'], ['cat', 'dog'], [2, 0])
     """
-    if not text.strip():
-        raise AnnotationError(f'the file is empty; expected at least the header {EXPECTED}', file)
-    known = (*COLUMN_NAMES['image'], *COLUMN_NAMES['count'], *(name.lower() for name in classes or ()))
-    separator = separator_of(text, known)
-    rows = iter_rows(text, file, separator)
-    line, header = next(rows, (1, []))
-    header = [cell.strip() for cell in header]
-    if not header:
-        raise AnnotationError(f'has no header; expected {EXPECTED}', file, line)
-    columns = find_columns(header, COLUMN_NAMES, ('image',), EXPECTED, file, line)
-    wide = None if 'count' in columns else _class_columns(header, columns['image'], classes, file, line)
-    has_classes = wide is not None or 'class' in columns
-    table = CountTable(classes=[] if has_classes else None, columns=None if wide is None else list(wide))
-    counts: list[int] = []
+    table = read_table(path, 'counts file', COLUMN_NAMES, ('image',), EXPECTED)
+    places = table.columns
+    images = [clean_name(name) for name in table.texts(places['image'], 'image name')]
+    if 'count' in places:
+        kinds = table.texts(places['class'], 'class') if 'class' in places else None
+        counts = _whole(table, places['count'], 'the count')
+        found = CountTable(images, kinds, table.lines, counts)
+    else:
+        wide = _class_columns(table, classes)
+        rows = np.stack([_whole(table, place, f'the count of {name!r}') for name, place in wide.items()], axis=1)
+        found = CountTable(
+            [image for image in images for _ in wide],
+            [name for _ in images for name in wide],
+            [line for line in table.lines for _ in wide],
+            rows.reshape(-1),
+            list(wide),
+        )
+    _check_pairs(found, path)
+    return found
+
+
+def _whole(table: Table, column: int, what: str) -> np.ndarray:
+    """The counts of a column, (N,) int64."""
+    cells = [row[column].strip() for row in table.rows]
+    if '' in cells:
+        line = table.lines[cells.index('')]
+        raise AnnotationError(f"{what} is '', expected a whole number, write 0 where there is none", table.file, line)
+    numbers = table.numbers(column, what, 'whole number')
+    bad = np.flatnonzero((numbers < 0) | (numbers > MAX_COUNT) | (numbers % 1 != 0))
+    if len(bad):
+        raise AnnotationError(
+            f'{what} is {cells[bad[0]]!r}, expected a whole number in 0..{MAX_COUNT}', table.file, table.lines[bad[0]]
+        )
+    return numbers.astype(np.int64)
+
+
+def _check_pairs(found: CountTable, path: str) -> None:
+    """Refuse a second count of an image and class."""
     first_lines: dict[tuple[str, str], int] = {}
-    for line, row in rows:
-        image = clean_name(filled(row[columns['image']], 'image name', file, line))
-        if wide is not None:
-            pairs = [(name, row[place]) for name, place in wide.items()]
-        elif 'class' in columns:
-            pairs = [(filled(row[columns['class']], 'class', file, line), row[columns['count']])]
-        else:
-            pairs = [('', row[columns['count']])]
-        for name, cell in pairs:
-            earlier = first_lines.setdefault((image, name), line)
-            if earlier != line:
-                whose = f'of class {name!r} ' if name else ''
-                raise AnnotationError(f'image {image!r} has a count {whose}already on line {earlier}', file, line)
-            counts.append(_count(cell, f'the count of {name!r}' if wide is not None else 'the count', file, line))
-            table.images.append(image)
-            table.lines.append(line)
-            if table.classes is not None:
-                table.classes.append(name)
-    table.counts = np.array(counts, dtype=np.int64)
-    return table
+    kinds = found.classes or [''] * len(found.images)
+    for image, kind, line in zip(found.images, kinds, found.lines, strict=True):
+        earlier = first_lines.setdefault((image, kind), line)
+        if earlier != line:
+            whose = f'of class {kind!r} ' if kind else ''
+            raise AnnotationError(f'image {image!r} has a count {whose}already on line {earlier}', path, line)
 
 
-def _class_columns(
-    header: list[str], image: int, classes: Sequence[str] | None, file: str, line: int
-) -> dict[str, int]:
+def _class_columns(table: Table, classes: Sequence[str] | None) -> dict[str, int]:
     """Class name to column, for tables with a column per class."""
+    file, line, header = table.file, table.header_line, table.header
     places: dict[str, int] = {}
     for index, name in enumerate(header):
-        if index == image or (classes is not None and name not in classes):
+        if index == table.columns['image'] or (classes is not None and name not in classes):
             continue
         if not name:
             raise AnnotationError(f'column {index + 1} of the header {header[:8]} has no name', file, line)
@@ -103,7 +111,7 @@ def _class_columns(
         places[name] = index
     missing = [name for name in classes or () if name not in places]
     if missing:
-        others = [name for index, name in enumerate(header) if index != image]
+        others = [name for index, name in enumerate(header) if index != table.columns['image']]
         raise AnnotationError(
             f'the header {header[:8]} has neither a column count nor one for class {missing[0]!r}'
             f'{did_you_mean(missing[0], others)}',
@@ -112,18 +120,5 @@ def _class_columns(
         )
     if not places:
         raise AnnotationError(f'the header {header[:8]} has no counts; expected {EXPECTED}', file, line)
-    # the order of the classes, where it is known
+    # the order of the classes, if it is known
     return {name: places[name] for name in classes} if classes is not None else places
-
-
-def _count(cell: str, what: str, file: str, line: int) -> int:
-    text = cell.strip()
-    try:
-        # float() reads '1_0' as 10, which no spreadsheet means
-        value = float(text) if '_' not in text else -1.0
-    except ValueError:
-        hint = ', write 0 where there is none' if not text else ''
-        raise AnnotationError(f'{what} is {text!r}, expected a whole number{hint}', file, line) from None
-    if not 0 <= value <= MAX_COUNT or value != int(value):
-        raise AnnotationError(f'{what} is {text!r}, expected a whole number in 0..{MAX_COUNT}', file, line)
-    return int(value)

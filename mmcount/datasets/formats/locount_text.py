@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from mmcount.utils.errors import AnnotationError, did_you_mean
 
-from .coco_json import Number, parse_count
 from .locount_classes import LOCOUNT_CLASSES
-from .tables import decode_text
+from .numbers import Number, parse_count
+from .tables import read_text
 
 _FILE = re.compile(r'\d+\.txt', re.ASCII)
 _LABELS = {name.strip(): label for label, name in enumerate(LOCOUNT_CLASSES)}
@@ -138,8 +138,7 @@ def format_locount(found: LocountBoxes) -> str:
 
 def read_locount(path: str, skipped: list[AnnotationError] | None = None) -> LocountBoxes:
     """Read the file of one image, see :func:`parse_locount`."""
-    with open(path, 'rb') as stream:
-        return parse_locount(decode_text(stream.read(), path), path, skipped)
+    return parse_locount(read_text(path, may_be_empty=True), path, skipped)
 
 
 def list_locount(folder: str) -> tuple[list[LocountFile], list[str]]:

@@ -96,12 +96,8 @@ def read_voc_list(path: str) -> list[tuple[str, int]]:
         FileNotFoundError: The file does not exist.
         AnnotationError: The list is empty or names an image twice.
     """
-    try:
-        text = read_text(path)
-    except FileNotFoundError:
-        raise FileNotFoundError(f'list of images {path!r} does not exist') from None
     first_lines: dict[str, int] = {}
-    for line, words in enumerate((raw.split() for raw in text.splitlines()), start=1):
+    for line, words in enumerate((raw.split() for raw in read_text(path, 'list of images').splitlines()), start=1):
         if not words:
             continue
         if words[0] in first_lines:
