@@ -12,6 +12,7 @@ from mmengine.dataset import BaseDataset
 
 from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError
+from mmcount.utils.moved_options import refuse_moved
 
 from .data_info import check_data_info, total_counts
 from .splits import CountSplit
@@ -67,8 +68,8 @@ class CountDataset(BaseDataset):
 
     Raises:
         ValueError: ``metainfo`` has upper-case keys, no or doubled classes, or a palette of another length;
-            ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images;
-            ``count_limit`` is given, which :class:`~mmcount.datasets.LowerCounts` took over.
+            ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images.
+        TypeError: ``count_limit`` is given, which :class:`~mmcount.datasets.LowerCounts` took over.
         AnnotationError: An image's annotation breaks the contract; the message names the image.
 
     Example:
@@ -94,10 +95,9 @@ class CountDataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         if 'count_limit' in kwargs:
-            raise ValueError(
-                f'count_limit is no option of {type(self).__name__}: wrap the data set, '
-                f"dict(type='mmcount.LowerCounts', limit={kwargs['count_limit']}, dataset=dict(...))"
-            )
+            name, limit = type(self).__name__, kwargs['count_limit']
+            form = f"dict(type='mmcount.LowerCounts', limit={limit}, dataset=dict(type='mmcount.{name}', ...))"
+            refuse_moved(name, {'count_limit': limit}, {'count_limit': f'wrap the data set, {form}'})
         if filter_cfg:
             raise ValueError(
                 f'filter_cfg={dict(filter_cfg)} would drop images from {type(self).__name__}: images without '

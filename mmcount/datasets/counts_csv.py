@@ -1,13 +1,12 @@
 """A user's own folder of images with a table of counts."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from mmcount.registry import DATASETS
 
-from .formats.counts_table import CountTable, read_counts_csv
+from .formats.counts_table import read_counts_csv
 from .table_dataset import TableDataset
 
 
@@ -48,7 +47,7 @@ class CountsCSVDataset(TableDataset):
     """
 
     #: Reads the table at a path, with the classes if they are known.
-    read: ClassVar[Callable[[str, Sequence[str] | None], CountTable]] = staticmethod(read_counts_csv)
+    read = staticmethod(read_counts_csv)
 
     def __init__(self, ann_file: str = 'counts.csv', images: str | None = None, **kwargs: Any) -> None:
         super().__init__(ann_file=ann_file, images=images, **kwargs)

@@ -77,7 +77,7 @@ def _array(values: Any, key: str, shape: tuple[int, ...], dtype: type, name: str
     try:
         given = np.asarray(values)
         with np.errstate(over='ignore', invalid='ignore'):  # named below
-            array = given.astype(dtype, copy=False)
+            array: np.ndarray = given.astype(dtype, copy=False)
     except (TypeError, ValueError) as error:
         raise AnnotationError(f"'{key}' are no numbers ({error})", name) from error
     if given.size and (given.ndim != len(shape) or given.shape[1:] != shape[1:]):

@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -12,7 +12,7 @@ from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError
 
 from .formats.images import image_size
-from .formats.points_table import PointTable, read_points_csv
+from .formats.points_table import read_points_csv
 from .table_dataset import TableDataset
 
 # A point this far outside the image (px) is rounding of the labelling tool and is moved onto the border.
@@ -66,7 +66,7 @@ class PointsCSVDataset(TableDataset):
     """
 
     #: Reads the table at a path.
-    read: ClassVar[Callable[[str], PointTable]] = staticmethod(read_points_csv)
+    read = staticmethod(read_points_csv)
 
     def __init__(
         self,

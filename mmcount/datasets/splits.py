@@ -60,11 +60,10 @@ class CountSplit:
             >>> CountSplit(num_train=0.6, num_val=0.2, num_test=0.2).sizes(51)
             (31, 10, 10)
         """
-
-        def size(value: int | float) -> int:
-            return max(1, round(value * total)) if isinstance(value, float) and value > 0 else int(value)
-
-        num_train, num_val, num_test = size(self.num_train), size(self.num_val or 0), size(self.num_test)
+        num_train, num_val, num_test = (
+            max(1, round(value * total)) if isinstance(value, float) and value > 0 else int(value)
+            for value in (self.num_train, self.num_val or 0, self.num_test)
+        )
         if isinstance(self.num_train, float):
             # Rounding may ask for one image too many: training gives way.
             num_train = min(num_train, max(total - num_val - num_test, 0))

@@ -52,13 +52,13 @@ class TableDataset(CountDataset):
                 names.append(name)
             names.sort()
         rows: dict[str, list[int]] = {name: [] for name in names}
-        for index, name in enumerate(table.images):
+        for row, name in enumerate(table.images):
             if name not in rows:
                 hint = did_you_mean(name, names)
                 raise AnnotationError(
-                    f'image {name!r} is not {where} ({len(names)} images){hint}', self.ann_file, table.lines[index]
+                    f'image {name!r} is not {where} ({len(names)} images){hint}', self.ann_file, table.lines[row]
                 )
-            rows[name].append(index)
+            rows[name].append(row)
         for name, index in rows.items():
             img_path = os.path.join(folder, name)
             yield {'img_path': img_path, 'img_id': self.make_img_id(img_path)}, np.array(index, dtype=np.int64)

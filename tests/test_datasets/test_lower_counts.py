@@ -194,7 +194,10 @@ def test_a_wrong_limit_is_refused(limit):
 
 @pytest.mark.parametrize('limit', [4, None])
 def test_the_old_option_is_refused_with_the_new_form(folder, limit):
-    with pytest.raises(ValueError, match=f'no option of CountsCSVDataset: wrap .*mmcount.LowerCounts.*limit={limit}'):
+    message = (
+        f"no option 'count_limit' any more: wrap .*LowerCounts', limit={limit}, dataset=.*'mmcount.CountsCSVDataset'"
+    )
+    with pytest.raises(TypeError, match=message):
         counts_csv(folder, count_limit=limit)
 
 

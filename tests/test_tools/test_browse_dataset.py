@@ -30,10 +30,10 @@ def load():
     ],
 )
 def test_a_line_says_what_is_known_of_the_counts(counts, classes, limit, expected):
-    sample = CountDataSample()
+    sample = CountDataSample(metainfo={} if limit is None else {'count_limit': limit})
     if counts is not None:
         sample.gt_counts = torch.tensor(counts, dtype=torch.float32)
-    assert load().describe(sample, classes, limit) == expected
+    assert load().describe(sample, classes) == expected
 
 
 @pytest.mark.parametrize('phase', ['train', 'val'])

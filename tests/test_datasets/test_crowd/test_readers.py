@@ -75,7 +75,7 @@ def test_nwpu_test_images_have_no_counts_rather_than_zero(trees):
     with pytest.raises(ValueError, match=r'3610\.jpg: has no annotation to count'):
         dataset.class_counts()
     pipeline.insert(1, dict(type='mmcount.LoadCountAnnotations'))
-    with pytest.raises(ValueError, match="3610.jpg: has no 'labels' of objects to count"):
+    with pytest.raises(ValueError, match=r"3610\.jpg: has no 'labels' of objects to count"):
         NWPUCrowd(data_root=trees.root, subset='test', pipeline=pipeline, test_mode=True)[0]
     with pytest.raises(ValueError, match=r'3610\.jpg: has no annotation to count'):
         LowerCounts(NWPUCrowd(data_root=trees.root, subset='test'), limit=4)
