@@ -179,6 +179,17 @@ def test_shell_scripts_parse(script):
     subprocess.run(['bash', '-n', str(script)], check=True)
 
 
+def test_a_module_of_data_sets_and_of_the_interface_has_its_name_to_itself():
+    """A traceback or a search for ``coco.py`` must not end in two places."""
+    places = {}
+    for path in (ROOT / 'mmcount').rglob('*.py'):
+        # generators of scenes are built alike: their folder is a part of their names
+        if path.name != '__init__.py' and path.parent.name not in ('lego', 'cells'):
+            places.setdefault(path.name, []).append(path.relative_to(ROOT / 'mmcount').as_posix())
+    shared = [where for where in places.values() if len(where) > 1]
+    assert not [where for where in shared if any(one.startswith(('datasets/', 'apis/')) for one in where)]
+
+
 def bash(script, **environment):
     """Run lines of bash after sourcing the helpers of the shell scripts."""
     command = f'set -euo pipefail\nsource tools/env/common.sh\n{script}'

@@ -10,7 +10,7 @@ from .counts_csv import CountsCSVDataset
 from .crowd import FDST, UCFQNRF, CrowdDataset, JHUCrowd, NWPUCrowd, ShanghaiTechA, ShanghaiTechB
 from .dot_images import AdipocyteCells, DotImageDataset, MBMCells, VGGCells
 from .lego import MNISTLego
-from .locount import LocountDataset
+from .locount_dataset import LocountDataset
 from .lower_counts import LowerCounts
 from .points_csv import PointsCSVDataset
 from .salient import MSO, SOS, SalientCoco

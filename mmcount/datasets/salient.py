@@ -23,16 +23,12 @@ class _SalientObjects(CountDataset):
     """What the two data sets share: an index file and a label from 0 to 4, where 4 means 4 or more."""
 
     METAINFO: ClassVar[dict] = {'classes': ('salient',)}
+    #: Of the index, and the folder of the images.
     FIELDS: ClassVar[tuple[str, ...]] = ('name', 'label')
+    FOLDER: ClassVar[str] = ''
 
-    def __init__(
-        self,
-        ann_file: str = 'imgIdx.mat',
-        data_root: str | os.PathLike = '',
-        data_prefix: Mapping | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(ann_file=ann_file, data_root=data_root, data_prefix=data_prefix, **kwargs)
+    def __init__(self, ann_file: str = 'imgIdx.mat', data_prefix: Mapping | None = None, **kwargs: Any) -> None:
+        super().__init__(ann_file=ann_file, data_prefix=data_prefix or {'img': self.FOLDER}, **kwargs)
 
     def _images(self) -> list[dict[str, Any]]:
         """The rows of the index, checked."""
@@ -68,13 +64,10 @@ class SOS(_SalientObjects):
     objects are.
 
     Args:
-        ann_file: The index, relative to ``data_root``.
-        data_root: The folder.
         subset: 'train', 'val', 'trainval' or 'test'.
         val_fraction: Share of the training images that validate.
         seed: Of their choice.
-        data_prefix: ``dict(img=...)``, the folder of the images below ``data_root``.
-        **kwargs: As :class:`CountDataset`.
+        **kwargs: As :class:`CountDataset`; ``ann_file='imgIdx.mat'`` is the index.
 
     Raises:
         AnnotationError: The index is damaged; names the file and the image.
@@ -88,22 +81,13 @@ class SOS(_SalientObjects):
 
     FIELDS = ('name', 'label', 'istest')
 
-    def __init__(
-        self,
-        ann_file: str = 'imgIdx.mat',
-        data_root: str | os.PathLike = '',
-        subset: str = 'train',
-        val_fraction: float = 0.1,
-        seed: int = 0,
-        data_prefix: Mapping | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, subset: str = 'train', val_fraction: float = 0.1, seed: int = 0, **kwargs: Any) -> None:
         if subset not in SUBSETS:
             raise ValueError(f'subset must be one of {SUBSETS}, got {subset!r}')
         if not 0 < val_fraction < 1:
             raise ValueError(f'val_fraction must be between 0 and 1, got {val_fraction}')
         self.salient_subset, self.val_fraction, self.seed = subset, val_fraction, seed
-        super().__init__(ann_file, data_root, data_prefix, **kwargs)
+        super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read the index and take the images of the subset."""
@@ -127,10 +111,7 @@ class MSO(_SalientObjects):
     reported.
 
     Args:
-        ann_file: The index, relative to ``data_root``.
-        data_root: The folder.
-        data_prefix: ``dict(img=...)``, the folder of the images below ``data_root``.
-        **kwargs: As :class:`CountDataset`.
+        **kwargs: As :class:`CountDataset`; ``ann_file='imgIdx.mat'`` is the index, and the images are in ``img``.
 
     Raises:
         AnnotationError: The index is damaged; names the file and the image.
@@ -143,15 +124,7 @@ class MSO(_SalientObjects):
     """
 
     FIELDS = ('name', 'label', 'anno')
-
-    def __init__(
-        self,
-        ann_file: str = 'imgIdx.mat',
-        data_root: str | os.PathLike = '',
-        data_prefix: Mapping | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(ann_file, data_root, data_prefix or {'img': 'img'}, **kwargs)
+    FOLDER = 'img'
 
     def load_data_list(self) -> list[dict]:
         """Read the index with its boxes."""

@@ -130,19 +130,6 @@ class PRMProposals(ProposalSource):
         return ranked(stack(masks, results), None)
 
 
-def encode_runs(mask: np.ndarray) -> list[Any]:
-    """A mask as the size and the code that :func:`decode_runs` reads.
-
-    Example:
-        >>> decode_runs(encode_runs(np.eye(2, dtype=bool))).tolist()
-        [[True, False], [False, True]]
-    """
-    flat = np.concatenate([[0], np.asarray(mask, dtype=np.int8).ravel(), [0]])
-    change = np.flatnonzero(np.diff(flat))
-    pairs = np.stack([change[::2] + 1, change[1::2] - change[::2]], axis=1).astype('<u4')
-    return [[int(side) for side in mask.shape], base64.b64encode(pairs.tobytes()).decode('ascii')]
-
-
 def decode_runs(entry: Any) -> np.ndarray:
     """An (H, W) bool mask from its size and its run lengths.
 
