@@ -23,8 +23,8 @@ def check_data_info(info: Mapping[str, Any], num_classes: int) -> dict[str, Any]
     """Return the dict of an image with the types of the contract, or raise.
 
     The keys are those of :class:`mmcount.datasets.CountDataset`. Missing ``points`` become the centres of the boxes. An
-    image of which only ``image_counts`` are known gets no objects: none at all would be a statement about where they
-    are.
+    image of which only ``image_counts`` or ``labels`` are known gets no points: none would be a statement about where
+    its objects are.
 
     Args:
         info: The dict; it is not changed.
@@ -49,11 +49,14 @@ def check_data_info(info: Mapping[str, Any], num_classes: int) -> dict[str, Any]
     if info.get('labels') is None:
         raise AnnotationError("has no 'labels' of objects to count, and no 'image_counts' alone", name)
     for key, shape, dtype in _ARRAYS:
-        if info.get(key) is not None:
-            checked[key] = _array(info[key], key, shape, dtype, name)
+        if checked.get(key) is None:
+            checked.pop(key, None)
+        else:
+            checked[key] = _array(checked[key], key, shape, dtype, name)
     if (checked.get('counts', np.ones(1)) < 1).any():
         raise AnnotationError(f'counts must be at least 1, got {checked["counts"].min()}', name)
-    if info.get('points') is None:
+    labels = checked['labels']
+    if 'points' not in checked and ('bboxes' in checked or not len(labels)):
         boxes = checked.get('bboxes', np.zeros((0, 4), np.float32))
         # a box ends at the edge of its last pixel, a point is the centre of its pixel
         checked['points'] = (boxes[:, :2] + boxes[:, 2:] - 1) / 2
@@ -61,7 +64,6 @@ def check_data_info(info: Mapping[str, Any], num_classes: int) -> dict[str, Any]
     lengths = {key: len(checked[key]) for key in keys}
     if len(set(lengths.values())) > 1:
         raise AnnotationError(f'objects must agree in number, got {lengths}', name)
-    labels = checked['labels']
     outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(outside):
         raise AnnotationError(

@@ -74,6 +74,14 @@ def test_a_check_changes_nothing_and_copies_no_array_that_fits():
     before = dict(info)
     checked = check_data_info(info, 2)
     assert info == before
+    assert 'bboxes' not in checked
     assert np.shares_memory(checked['points'], info['points'])
     again = check_data_info(checked, 2)
     assert all(np.shares_memory(again[key], checked[key]) for key in ('points', 'labels'))
+
+
+def test_labels_alone_say_how_many_and_not_where():
+    info = check_data_info({'img_id': '7', 'labels': [1, 1], 'ignore_flags': [False, True]}, 2)
+    assert 'points' not in info
+    assert total_counts(info, 2).tolist() == [0, 1]
+    assert check_data_info({'img_id': '7', 'labels': []}, 2)['points'].shape == (0, 2)

@@ -202,11 +202,11 @@ class LoadCountAnnotations(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the annotations to ``results``."""
-        num_classes, name = results.get('num_classes', self.num_classes), image_name(results)
+        num_classes = results.get('num_classes', self.num_classes)
         if num_classes is None:
             raise ValueError(
-                f"number of classes unknown for {name}: the data set gives no 'num_classes', so set num_classes of "
-                'LoadCountAnnotations'
+                f"number of classes unknown for {image_name(results)}: the data set gives no 'num_classes', so set "
+                'num_classes of LoadCountAnnotations'
             )
         info = check_data_info(results, num_classes)
         results.update(num_classes=int(num_classes), raw_counts=total_counts(info, num_classes))
@@ -219,7 +219,9 @@ class LoadCountAnnotations(BaseTransform):
                 if info.get('image_counts') is not None
                 else ''
             )
-            raise ValueError(f"geometry={self.geometry!r} needs '{key}', which {name} does not have{hint}")
+            raise ValueError(
+                f"geometry={self.geometry!r} needs '{key}', which {image_name(results)} does not have{hint}"
+            )
         labels = info['labels']
         counts = info.get('counts', np.ones_like(labels))
         # a point that counts n is there n times
@@ -235,19 +237,18 @@ class LoadCountAnnotations(BaseTransform):
         results['gt_ignore_flags'] = info.get('ignore_flags', np.zeros(len(labels), dtype=bool))[index]
         results['gt_annotation_ids'] = index
         if self.with_mask:
-            results['gt_masks'] = self._masks(results, len(labels), name)[index]
+            name = image_name(results)
+            results['gt_masks'] = self._masks(results, name)[index]
             if results.get('void_mask') is not None:
                 shape = _mask_shape(results)
                 results['gt_void_mask'] = bitmap(results['void_mask'], shape, f'void_mask of {name}').astype(bool)
         return results
 
     @staticmethod
-    def _masks(results: dict, num: int, name: str) -> BitmapMasks:
+    def _masks(results: dict, name: str) -> BitmapMasks:
         masks = results.get('masks')
         if masks is None:
             raise ValueError(f"with_mask=True needs 'masks', which {name} does not have")
-        if len(masks) != num:
-            raise ValueError(f'{name} has {num} objects but {len(masks)} masks')
         shape = _mask_shape(results)
         drawn = []
         for index, mask in enumerate(masks):
