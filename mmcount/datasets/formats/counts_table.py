@@ -8,7 +8,7 @@ import numpy as np
 from mmcount.utils.errors import AnnotationError, did_you_mean
 
 from .numbers import MAX_COUNT
-from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, Table, clean_name, read_table
+from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, Table, read_table
 
 COLUMN_NAMES = {'image': IMAGE_NAMES, 'class': CLASS_NAMES, 'count': ('count', 'counts', 'number', 'num')}
 EXPECTED = 'image[,class],count or image,<class 1>,<class 2>,...'
@@ -52,7 +52,7 @@ def read_counts_csv(path: str, classes: Sequence[str] | None = None) -> CountTab
     """
     table = read_table(path, 'counts file', COLUMN_NAMES, ('image',), EXPECTED)
     places = table.columns
-    images = [clean_name(name) for name in table.texts(places['image'], 'image name')]
+    images = table.image_names()
     if 'count' in places:
         kinds = table.texts(places['class'], 'class') if 'class' in places else None
         counts = _whole(table, places['count'], 'the count')
@@ -73,7 +73,7 @@ def read_counts_csv(path: str, classes: Sequence[str] | None = None) -> CountTab
 
 def _whole(table: Table, column: int, what: str) -> np.ndarray:
     """The counts of a column, (N,) int64."""
-    cells = [row[column].strip() for row in table.rows]
+    cells = [cell.strip() for cell in table.cells[column]]
     if '' in cells:
         line = table.lines[cells.index('')]
         raise AnnotationError(f"{what} is '', expected a whole number, write 0 where there is none", table.file, line)

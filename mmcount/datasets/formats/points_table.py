@@ -6,7 +6,7 @@ import numpy as np
 
 from mmcount.utils.errors import AnnotationError
 
-from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, clean_name, read_table
+from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, read_table
 
 #: A box, in edges of pixels; read if all four are there.
 BOX_NAMES = {'x1': ('x1', 'xmin'), 'y1': ('y1', 'ymin'), 'x2': ('x2', 'xmax'), 'y2': ('y2', 'ymax')}
@@ -48,7 +48,7 @@ def read_points_csv(path: str) -> PointTable:
     """
     table = read_table(path, 'points file', COLUMN_NAMES, ('image', 'x', 'y'), 'image,x,y[,class]')
     places = table.columns
-    images = [clean_name(name) for name in table.texts(places['image'], 'image name')]
+    images = table.image_names()
     points = np.stack([table.numbers(places[name], name) for name in ('x', 'y')], axis=1)
     classes = table.texts(places['class'], 'class') if 'class' in places else None
     if not all(name in places for name in BOX_NAMES):

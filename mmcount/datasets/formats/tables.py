@@ -4,6 +4,7 @@ import csv
 import io
 import posixpath
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,22 +102,22 @@ def read_image_list(path: str, what: str = 'list of images') -> list[tuple[str, 
 
 @dataclass
 class Table:
-    """The cells of a table, row by row.
+    """The cells of a table, column by column.
 
     Attributes:
         file: Its name, for messages.
         header: Names of the columns, without blanks around them.
         header_line: Line number of the header.
-        columns: Known column to its position in a row.
-        rows: Cells of each row, as many as the header has.
-        lines: Line number of each row, 1-based.
+        columns: Known column to its position in the header.
+        cells: The cells of each column, N each.
+        lines: N line numbers of the rows, 1-based.
     """
 
     file: str
     header: list[str]
     header_line: int
     columns: dict[str, int]
-    rows: list[list[str]]
+    cells: list[list[str]]
     lines: list[int]
 
     def texts(self, column: int, what: str) -> list[str]:
@@ -125,10 +126,20 @@ class Table:
         Raises:
             AnnotationError: One is empty; names the line.
         """
-        cells = [row[column].strip() for row in self.rows]
+        cells = [cell.strip() for cell in self.cells[column]]
         if '' in cells:
             raise AnnotationError(f'the {what} is empty', self.file, self.lines[cells.index('')])
         return cells
+
+    def image_names(self) -> list[str]:
+        """The cells of the column ``image``, normalised.
+
+        Raises:
+            AnnotationError: One is empty; names the line.
+        """
+        names = self.texts(self.columns['image'], 'image name')
+        clean = {name: clean_name(name) for name in set(names)}  # an image has many rows
+        return [clean[name] for name in names]
 
     def numbers(self, column: int, what: str, kind: str = 'number') -> np.ndarray:
         """The numbers of a column, (N,) float64; messages call a cell ``what`` and expect a ``kind``.
@@ -136,19 +147,18 @@ class Table:
         Raises:
             AnnotationError: A cell is no finite number; names the line.
         """
-        cells = [row[column] for row in self.rows]
-        try:
-            numbers = np.array(cells, dtype=np.float64)
-        except ValueError:
-            numbers = np.full(len(cells), np.nan)
-        if (np.abs(numbers) <= MAX_FLOAT32).all() and not any('_' in cell for cell in cells):
-            return numbers
-        for line, cell in zip(self.lines, cells, strict=True):  # find the first one that is wrong
+        cells = self.cells[column]
+        numbers: np.ndarray = np.empty(len(cells))
+        with suppress(ValueError):
+            numbers = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
+            if (np.abs(numbers) <= MAX_FLOAT32).all() and '_' not in ''.join(cells):
+                return numbers
+        for row, cell in enumerate(cells):  # slower, but it finds the one that is wrong
             try:
-                parse_number(cell, kind)
+                numbers[row] = parse_number(cell, kind)
             except ValueError as error:
-                raise AnnotationError(f'{what} is {error}', self.file, line) from None
-        return np.array([parse_number(cell) for cell in cells])
+                raise AnnotationError(f'{what} is {error}', self.file, self.lines[row]) from None
+        return numbers
 
 
 def read_table(
@@ -178,27 +188,33 @@ def read_table(
         SEPARATORS, key=lambda one: sum(cell.strip().strip('"').strip().lower() in known for cell in first.split(one))
     )
     reader = csv.reader(io.StringIO(text, newline=''), delimiter=separator, strict=True)
-    rows, lines = [], []
+    header: list[str] = []
+    header_line, lines = 1, []
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append(row)
-                lines.append(reader.line_num)
-                if len(row) != len(rows[0]):
-                    raise AnnotationError(
-                        f'{len(row)} columns {row[:6]}, expected {len(rows[0])} as in the header', path, lines[-1]
-                    )
+            if not ''.join(row).strip():
+                continue
+            if not header:
+                header, header_line = [cell.strip() for cell in row], reader.line_num
+                cells: list[list[str]] = [[] for _ in header]
+                continue
+            if len(row) != len(header):
+                raise AnnotationError(
+                    f'{len(row)} columns {row[:6]}, expected {len(header)} as in the header', path, reader.line_num
+                )
+            for column, cell in zip(cells, row, strict=True):
+                column.append(cell)
+            lines.append(reader.line_num)
     except csv.Error as error:
         raise AnnotationError(f'is not well-formed delimited text ({error})', path, reader.line_num) from error
-    if not rows:
+    if not header:
         raise AnnotationError(f'has no header; expected {expected}', path, 1)
-    header = [cell.strip() for cell in rows[0]]
     columns = {}
     for name, aliases in names.items():
         places = [index for index, cell in enumerate(header) if cell.lower() in aliases]
         if len(places) > 1:
             raise AnnotationError(
-                f'{len(places)} columns for {name!r} in the header {header}, expected one', path, lines[0]
+                f'{len(places)} columns for {name!r} in the header {header}, expected one', path, header_line
             )
         if places:
             columns[name] = places[0]
@@ -207,6 +223,6 @@ def read_table(
         raise AnnotationError(
             f'the header {header[:8]} lacks {missing}; expected {expected} separated by comma, semicolon or tab',
             path,
-            lines[0],
+            header_line,
         )
-    return Table(path, header, lines[0], columns, rows[1:], lines[1:])
+    return Table(path, header, header_line, columns, cells, lines)
