@@ -209,6 +209,16 @@ def test_the_split_protocol_works_on_a_folder(folder):
     assert sorted(parts) == ['a.png', 'b.png', 'sub/a.png']
 
 
+def test_classes_may_be_given_as_text_as_on_a_command_line(folder):
+    text = 'image,x,y,class\na.png,1,2,live\nb.png,1,2,dead\n'
+    dataset = read(folder, text, metainfo={'classes': 'live,dead'})
+    assert dataset.class_counts().tolist() == [[1, 0], [0, 1], [0, 0]]
+    with pytest.raises(
+        AnnotationError, match=r"class 'dead' is unknown, expected one of \('live', 'ded'\); did you mean"
+    ):
+        read(folder, text, metainfo={'classes': 'live, ded'})
+
+
 def test_a_table_of_another_format_needs_a_parser_and_three_lines(folder):
     def read_points_json(path):
         rows = json.loads(Path(path).read_text())
