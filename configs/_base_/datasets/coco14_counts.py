@@ -4,7 +4,7 @@
 # Crowd regions count as one. Training is told "5 or more" and never where an object is.
 dataset_type = 'mmcount.COCOCounts'
 data_root = 'data/coco/'
-count_limit = 4
+limit = 4
 split_rule = 'cev'
 common = dict(type=dataset_type, data_root=data_root, split_rule=split_rule)
 
@@ -29,7 +29,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
-        limit=count_limit,
+        limit=limit,
         dataset=dict(
             ann_file='annotations/instances_train2014.json',
             data_prefix=dict(img='train2014/'),

@@ -3,7 +3,7 @@
 # object is.
 dataset_type = 'mmcount.COCOCounts'
 data_root = 'data/coco/'
-count_limit = 4
+limit = 4
 split_rule = 'cev'
 common = dict(type=dataset_type, data_root=data_root, split_rule=split_rule)
 
@@ -28,7 +28,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
-        limit=count_limit,
+        limit=limit,
         dataset=dict(
             ann_file='annotations/instances_train2017.json',
             data_prefix=dict(img='train2017/'),

@@ -5,7 +5,7 @@ dataset_type = 'mmcount.CountsCSVDataset'
 data_root = 'data/my_images/'
 ann_file = 'counts.csv'
 classes = ('object',)
-count_limit = 4
+limit = 4
 split = dict(seed=0, num_train=0.6, num_val=0.2, num_test=0.2)
 common = dict(
     type=dataset_type,
@@ -37,7 +37,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
-        limit=count_limit,
+        limit=limit,
         dataset=dict(
             subset='train',
             pipeline=train_pipeline,

@@ -2,7 +2,7 @@
 # network. A scene draws its objects from one or two classes, so that counts above the limit occur. Training is told
 # "5 or more" of a class and never where an object is.
 dataset_type = 'mmcount.MNISTLego'
-count_limit = 4
+limit = 4
 scene = dict(
     canvas=(128, 128),
     layout='single',
@@ -33,7 +33,7 @@ train_dataloader = dict(
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
-        limit=count_limit,
+        limit=limit,
         dataset=dict(
             subset='train',
             num_samples=4000,

@@ -2,7 +2,7 @@
 # nowhere. Training is told "5 or more" of a class and never where an object is; validation and test know boxes.
 dataset_type = 'mmcount.VOCCounts'
 data_root = 'data/VOCdevkit/VOC2007/'
-count_limit = 4
+limit = 4
 common = dict(type=dataset_type, data_root=data_root, count_difficult=False)
 
 train_pipeline = [
@@ -26,7 +26,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
-        limit=count_limit,
+        limit=limit,
         dataset=dict(
             ann_file='ImageSets/Main/train.txt',
             pipeline=train_pipeline,

@@ -3,7 +3,7 @@
 # Segmentation/val. Mask proposals come from files: MCG or COB as downloaded, in data/VOCdevkit/VOC2012/proposals; with
 # dict(type='mmcount.HierarchicalProposals') they are computed.
 data_root = 'data/VOCdevkit/VOC2012/'
-count_limit = 4
+limit = 4
 proposals = dict(type='mmcount.MCGProposals', folder=data_root + 'proposals')
 
 train_pipeline = [
@@ -28,7 +28,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
-        limit=count_limit,
+        limit=limit,
         dataset=dict(type='mmcount.VOCSegmentationTrain', data_root=data_root, pipeline=train_pipeline),
     ),
 )
