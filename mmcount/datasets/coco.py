@@ -39,7 +39,7 @@ class COCOCounts(CountDataset):
     Args:
         ann_file: The JSON file, relative to ``data_root``.
         count_crowd: Let a crowd region (``iscrowd``) count as one object. Otherwise it is kept with ``ignore_flags``,
-            as instance segmentation is judged.
+            as in the evaluation of instance segmentation.
         with_mask: Give ``masks``, COCO segmentations. An object without one is kept as its box, with
             ``ignore_flags``; its count stays.
         split_rule: None, 'cev' or 'countseg'.

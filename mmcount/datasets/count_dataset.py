@@ -1,4 +1,4 @@
-"""The base of every data set of counted images."""
+"""Base of the data sets of counted images."""
 
 import colorsys
 import copy
@@ -47,10 +47,10 @@ class CountDataset(BaseDataset):
     counts        (N,) int64         optional, objects of each box; 1 each where it is missing
     ignore_flags  (N,) bool          optional, objects that are not counted
     masks         N                  optional, one (H, W) array of 0 and 1 or COCO segmentation per object
-    void_mask     (H, W)             optional, pixels that nobody judges, like a mask; only of use with masks
+    void_mask     (H, W)             optional, pixels that are not evaluated, like a mask; only with masks
     image_counts  (C,) float32       optional, objects of each class in the whole image; without it the objects
-                                     above are counted. It may stand alone, where nobody knows where objects are
-    unlabelled    bool               optional, True for an image that nobody annotated
+                                     above are counted. It may stand alone if places are unknown
+    unlabelled    bool               optional, True for an image without annotation
     height, width int                optional
     ============= ================== ====================================================================
 
@@ -145,7 +145,7 @@ class CountDataset(BaseDataset):
     def num_classes(self) -> int:
         """Number of classes of ``metainfo``."""
         if 'classes' not in self._metainfo:
-            raise ValueError(f'{type(self).__name__} knows no classes; give metainfo=dict(classes=(...,))')
+            raise ValueError(f'{type(self).__name__} has no classes; give metainfo=dict(classes=(...,))')
         return len(self._metainfo['classes'])
 
     def set_classes(self, classes: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ SHORT = 'images with a side under min_size, left out'
 
 
 def unusable_boxes(boxes: np.ndarray, img_shape: tuple[float, float], areas: np.ndarray | None = None) -> dict:
-    """Which boxes a detector cannot learn from, and why.
+    """Find the boxes that a detector cannot learn from, and why.
 
     The rules are those of COCO detection data sets in MMDetection.
 

@@ -12,7 +12,7 @@ from .table_dataset import TableDataset
 
 @DATASETS.register_module()
 class CountsCSVDataset(TableDataset):
-    r"""Images and one table of how many objects of each class they show; nobody says where.
+    r"""Images and one table of the number of objects of each class, without places.
 
     The table has a line ``image,class,count`` for every image and class (``image,count`` for one class), or a line
     ``image,<class 1>,<class 2>,...`` for every image. A pair without a line, and an image without any, count **zero**;

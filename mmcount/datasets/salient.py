@@ -20,7 +20,7 @@ SUBSETS = ('train', 'val', 'trainval', 'test')
 
 
 class _SalientObjects(CountDataset):
-    """What the two data sets share: an index file and a label from 0 to 4, where 4 means 4 or more."""
+    """Base of the two data sets: an index file and a label from 0 to 4, where 4 means 4 or more."""
 
     METAINFO: ClassVar[dict] = {'classes': ('salient',)}
     #: Of the index, and the folder of the images.
@@ -60,8 +60,8 @@ class SOS(_SalientObjects):
     """Salient Object Subitizing: 6,900 images with 0, 1, 2, 3, or 4 and more objects (Zhang et al., CVPR 2015).
 
     The folder holds ``imgIdx.mat`` and the images. 5,520 images train and 1,380 test, as the file says; 'val' is a
-    seeded share of the training images, and 'trainval' all of them. A count of 4 means 4 or more; nobody says where the
-    objects are.
+    seeded share of the training images, and 'trainval' all of them. A count of 4 means 4 or more; places are
+    not annotated.
 
     Args:
         subset: 'train', 'val', 'trainval' or 'test'.

@@ -1,4 +1,4 @@
-"""The repeated random split that small counting data sets are judged by."""
+"""Repeated random splits, the protocol of small counting data sets."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class CountSplit:
     The images (sorted by name) are shuffled once with ``np.random.default_rng(seed).permutation``. Training takes the
     first ``num_train``, validation the next ``num_val``, and test a fixed number **from the end**, so the test images
     of a seed stay the same for every training size, and smaller training sets are contained in larger ones. Images in
-    the middle are used by nobody. Within a subset the images are in name order again.
+    the middle are unused. Within a subset the images are in name order again.
 
     This is the protocol of `Count-ception <https://arxiv.org/abs/1703.08710>`_ (Sec. 4), where "N" labelled images
     mean ``num_train = num_val = N``.

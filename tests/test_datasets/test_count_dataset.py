@@ -96,7 +96,7 @@ def test_no_images_at_all_is_an_error_that_says_so():
         ({'classes': ()}, ValueError, 'at least one class'),
         ({'classes': ('a', 'b', 'a')}, ValueError, r"\['a'\] more than once"),
         ({'classes': ('a', 'b'), 'palette': [(0, 0, 0)]}, ValueError, '1 colours for 2 classes'),
-        ({}, ValueError, 'knows no classes'),
+        ({}, ValueError, 'has no classes'),
     ],
 )
 def test_wrong_metainfo_is_refused(metainfo, error, message):

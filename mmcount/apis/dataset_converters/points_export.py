@@ -144,7 +144,7 @@ def _counted_points(info: Mapping[str, Any], dataset: CountDataset) -> tuple[np.
 
 
 def _left_out(info: Mapping[str, Any], points: np.ndarray, labels: np.ndarray, num_classes: int) -> list[str]:
-    """What the format cannot say of an image."""
+    """Name what the format has no place for."""
     left_out = [key for key, value in info.items() if key not in _HELD and value is not None]
     if np.any(info.get('ignore_flags', False)):
         left_out.append('ignored objects')

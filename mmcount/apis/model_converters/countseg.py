@@ -80,7 +80,7 @@ def convert_countseg_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, T
 
 
 def _wrapper(state_dict: Mapping[str, Tensor]) -> str:
-    """What stands before the names of the network, such as 'module.'."""
+    """Return the prefix of the names of the network, such as 'module.'."""
     wrappers = {key.partition(part)[0] for key in state_dict for part in PARTS if part in key}
     if not wrappers:
         raise ValueError(f'no weights of CountSeg: expected names with {PARTS}, found {some(map(str, state_dict))}')

@@ -1,4 +1,4 @@
-"""What is wrong with the annotated heads of crowd images, and what is done about it."""
+"""Flaws of the annotated heads of crowd images, and their cures."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _NEAR = 1.0
 
 @dataclass
 class Finding:
-    """How often something was found.
+    """Number and first example of a flaw.
 
     Attributes:
         number: Of heads, files or images, as its name says.
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass
 class Findings(Mapping):
-    """What was found in the annotation of a data set, by name.
+    """Flaws of the annotation of a data set, by name.
 
     Example:
         >>> findings = Findings()
@@ -55,7 +55,7 @@ class Findings(Mapping):
             one.images += 1
 
     def number(self, name: str) -> int:
-        """How many of ``name`` there are, 0 where nothing was found."""
+        """Return the number of ``name``, 0 if there is none."""
         return self.found[name].number if name in self.found else 0
 
     def __getitem__(self, name: str) -> Finding:
@@ -139,7 +139,7 @@ def clean_points(
 
 
 def _duplicate_rule(points: np.ndarray, name: str, findings: Findings, rule: str) -> np.ndarray:
-    """Which heads stay, (N,) bool."""
+    """Return (N,) bool: True for the heads that stay."""
     keep = np.ones(len(points), dtype=bool)
     if len(points):
         _, first = np.unique(points, axis=0, return_index=True)

@@ -28,7 +28,7 @@ class CrowdImage:
     Attributes:
         name: What users call it, such as 'IMG_1' or '3110'; the same for image and annotation.
         img_path: The image file.
-        ann_path: Its annotation file; None where nobody published one.
+        ann_path: Its annotation file; None if none was published.
         group: Images of one group are never divided by a seeded split.
         extra: What else is known of the image; goes into its dict.
     """
@@ -254,7 +254,7 @@ class CrowdDataset(CountDataset):
         return info
 
     def image_id(self, image: CrowdImage) -> str:
-        """What predictions call the image: its path below ``data_root``, as names repeat in some sets."""
+        """Return the id of an image in predictions: its path below ``data_root``, as names repeat in some sets."""
         return self.make_img_id(image.img_path)
 
     def _report(self) -> None:

@@ -20,7 +20,7 @@ _WEATHERS = ('none', 'fog', 'rain', 'snow')
 
 @DATASETS.register_module()
 class JHUCrowd(CrowdDataset):
-    """JHU-Crowd++: 2,272 + 500 + 1,600 images with boxes, in several weathers; some show nobody.
+    """JHU-Crowd++: 2,272 + 500 + 1,600 images with boxes, in several weathers; some without people.
 
     Further keys: ``occlusions`` (N,) int64 (1 visible, 2 partial, 3 full), ``blurs`` (N,) int64 (0 or 1), and, where
     ``image_labels.txt`` is there, ``scene`` (str), ``weather`` ('none', 'fog', 'rain' or 'snow') and ``distractor``
@@ -71,7 +71,7 @@ class JHUCrowd(CrowdDataset):
     def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read the lines of the text file; none is an image without heads."""
         path = str(image.ann_path)
-        heads = parse_jhu_txt(read_text(path, may_be_empty=True), path)  # an empty file says: nobody
+        heads = parse_jhu_txt(read_text(path, may_be_empty=True), path)  # an empty file: no heads
         if self.square_boxes and heads.bboxes is not None:
             corner = heads.bboxes[:, :2]
             side = (heads.bboxes[:, 2:] - corner).max(axis=1, keepdims=True)

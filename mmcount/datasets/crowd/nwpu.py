@@ -20,7 +20,7 @@ _LISTS = ('train', 'val', 'test')
 
 @DATASETS.register_module()
 class NWPUCrowd(CrowdDataset):
-    """NWPU-Crowd: 3,109 + 500 + 1,500 images, 2,133,238 heads in all, with boxes; some images show nobody.
+    """NWPU-Crowd: 3,109 + 500 + 1,500 images, 2,133,238 heads in all, with boxes; some images without people.
 
     Which image is in which part is decided by ``train.txt``, ``val.txt`` and ``test.txt``: the parts are not ranges of
     ids. The annotation of 'test' is not public, so its images have no points and no counts; predict on them with a

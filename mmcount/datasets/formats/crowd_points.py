@@ -68,7 +68,7 @@ def number_rows(values: Any, width: int, what: str, file: str) -> np.ndarray:
 
 
 def _rows_one_by_one(values: Any, width: int, what: str, file: str) -> np.ndarray:
-    """The slow way, which knows the row that is wrong."""
+    """Read row by row, slower, and name the one that is wrong."""
     if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
         raise AnnotationError(f'expected a list of {what}s, found {type(values).__name__}', file)
     rows = []

@@ -64,7 +64,7 @@ class ProposalSource(ABC):
 
 
 def image_key(results: Mapping[str, Any]) -> str:
-    """What files of an image are called: the name of the image file without its suffix, or ``img_id``.
+    """Return the stem of the files of an image: the name of the image file without its suffix, or ``img_id``.
 
     Raises:
         ValueError: The results name neither.

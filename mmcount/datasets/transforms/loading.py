@@ -142,7 +142,7 @@ def decode_image(content: bytes, name: str, flag: str = 'color', max_pixels: int
 
 
 def _header(content: bytes) -> tuple[int | None, str]:
-    """Height x width and 'format mode' as the header says; (None, '') if Pillow does not know the format."""
+    """Height x width and 'format mode' as the header says; (None, '') if Pillow cannot read the format."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
@@ -180,7 +180,7 @@ class LoadCountAnnotations(BaseTransform):
     Args:
         geometry: 'points', 'bboxes', 'counted_bboxes' or 'none'.
         with_mask: Whether to load the masks. Each is an (H, W) array of 0 and 1, or a COCO segmentation (polygons or
-            run lengths), which is drawn here. ``void_mask`` of the data set, pixels that nobody judges, becomes
+            run lengths), which is drawn here. ``void_mask`` of the data set, pixels that are not evaluated, becomes
             ``gt_void_mask`` (H, W) bool; like the loaded coordinates it fits the image before any resizing.
         num_classes: C, where the data set does not say it (``num_classes`` in its ``data_info``).
 
@@ -215,7 +215,7 @@ class LoadCountAnnotations(BaseTransform):
         key = 'points' if self.geometry == 'points' else 'bboxes'
         if info.get(key) is None:
             hint = (
-                f"; the data set knows only counts of the whole image: use geometry='none' or give it '{key}'"
+                f"; the data set has only counts of the whole image: use geometry='none' or give it '{key}'"
                 if info.get('image_counts') is not None
                 else ''
             )
@@ -266,7 +266,7 @@ class LoadCountAnnotations(BaseTransform):
 
 
 def image_name(results: dict) -> str:
-    """What error messages call the image of ``results``."""
+    """Return the name of the image of ``results`` for messages."""
     for key in ('img_path', 'img_id'):
         if results.get(key) is not None:
             return f'image {results[key]}'
