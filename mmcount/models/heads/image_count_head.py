@@ -34,7 +34,7 @@ class ImageCountHead(CountHead):
     """Base class of heads that learn from image-level counts only.
 
     There is no target map: ``loss`` reads ``gt_counts``. Counts above ``limit`` mean "more than the limit" and nothing
-    else; let a wrapper of the data set enforce it, so that the numbers are not even loaded.
+    else; let the wrapper `LowerCounts` of the data set enforce it, so that the numbers are not even loaded.
 
     Args:
         num_classes: C.

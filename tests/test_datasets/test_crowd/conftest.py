@@ -104,5 +104,7 @@ def trees(tmp_path):
 def warnings_of(monkeypatch):
     """What data sets warn of."""
     found = []
-    monkeypatch.setattr('mmcount.datasets.crowd.base.print_log', lambda message, **kwargs: found.append(message))
+    monkeypatch.setattr(
+        'mmcount.datasets.crowd.crowd_dataset.print_log', lambda message, **kwargs: found.append(message)
+    )
     return found
