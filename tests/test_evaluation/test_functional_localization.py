@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcount.evaluation.functional import (
-    Heads,
+    CrowdPoints,
     box_levels,
     box_sigmas,
     fixed_radii,
-    found_heads,
+    found_points,
     localization_errors,
     precision_recall_f1,
     score_points,
@@ -21,7 +21,7 @@ from mmcount.evaluation.functional import (
 
 def heads_of(bboxes, announced=None):
     boxes = np.asarray(bboxes, dtype=float).reshape(-1, 4)
-    return Heads((boxes[:, :2] + boxes[:, 2:]) / 2, box_sigmas(boxes), box_levels(boxes), announced)
+    return CrowdPoints((boxes[:, :2] + boxes[:, 2:]) / 2, box_sigmas(boxes), box_levels(boxes), announced)
 
 
 def brute_force_found(pred, points, radius):
@@ -75,13 +75,13 @@ def test_a_scene_by_hand():
 
 
 def test_ratios_are_pooled_over_the_images_and_not_averaged():
-    one = score_points([[0, 0]], Heads(np.zeros((1, 2))), sigmas=(1,))
-    many = score_points(np.full((9, 2), 50.0), Heads(np.zeros((9, 2))), sigmas=(1,))
+    one = score_points([[0, 0]], CrowdPoints(np.zeros((1, 2))), sigmas=(1,))
+    many = score_points(np.full((9, 2), 50.0), CrowdPoints(np.zeros((9, 2))), sigmas=(1,))
     assert localization_errors([one, many], sigmas=(1,))['F1_sigma1'] == pytest.approx(0.1)
 
 
 def test_fixed_radii_and_their_means():
-    heads = Heads(np.array([[0.0, 0.0], [100.0, 0.0]]))
+    heads = CrowdPoints(np.array([[0.0, 0.0], [100.0, 0.0]]))
     record = score_points([[2, 0], [100, 4]], heads, fixed_radii(sigmas=(4, 8, 2.5), sigma_ranges=[(1, 4)]))
     metrics = localization_errors([record], sigmas=(4, 8, 2.5), sigma_ranges=[(1, 4)])
     # At 1, 2, 3, 4 px 0, 1, 1 and 2 heads are found.
@@ -143,12 +143,12 @@ def test_all_numbers_equal_a_brute_force(images):
 
 def test_the_set_of_found_heads_is_that_of_the_search_in_order():
     # Both predictions reach both heads; the third reaches none. The first head found stays found.
-    assert found_heads([[0, 0], [50, 50]], [[1, 0], [0, 1]], 5).tolist() == [True, False]
-    assert found_heads([[0, 0], [0, 0]], [[1, 0], [0, 1]], 5).tolist() == [True, True]
+    assert found_points([[0, 0], [50, 50]], [[1, 0], [0, 1]], 5).tolist() == [True, False]
+    assert found_points([[0, 0], [0, 0]], [[1, 0], [0, 1]], 5).tolist() == [True, True]
 
 
 def test_duplicates_match_once_each():
-    heads = Heads(np.zeros((3, 2)))
+    heads = CrowdPoints(np.zeros((3, 2)))
     assert score_points(np.zeros((5, 2)), heads, sigmas=(0, 4))['fixed'].tolist() == [3, 3]
     assert score_points(np.zeros((1, 2)), heads, sigmas=(0, 4))['fixed'].tolist() == [1, 1]
 
@@ -166,7 +166,7 @@ def test_nothing_predicted_nothing_there_and_one_head():
 
 
 def test_heads_with_a_negative_radius_are_missed():
-    heads = Heads(np.array([[0.0, 0.0], [9.0, 9.0]]), np.array([[-1.0, -1.0], [0.0, 0.0]]), np.array([0, 0]))
+    heads = CrowdPoints(np.array([[0.0, 0.0], [9.0, 9.0]]), np.array([[-1.0, -1.0], [0.0, 0.0]]), np.array([0, 0]))
     assert score_points([[0, 0], [9, 9]], heads)['adaptive'].tolist() == [1, 1]
 
 
@@ -185,24 +185,24 @@ def test_a_crowd_of_13000_heads():
 
 def test_wrong_inputs_are_refused():
     points = np.zeros((2, 2))
-    with pytest.raises(ValueError, match=r'2 heads need sigmas of shape \(2, 2\), got \(2,\)'):
-        score_points([], Heads(points, np.ones(2)))
+    with pytest.raises(ValueError, match=r'2 points need sigmas of shape \(2, 2\), got \(2,\)'):
+        score_points([], CrowdPoints(points, np.ones(2)))
     with pytest.raises(ValueError, match=r'levels must be in 0\.\.5, got 0\.\.6'):
-        score_points([], Heads(points, points, np.array([0, 6])))
-    with pytest.raises(ValueError, match=r'2 heads need levels of shape \(2,\)'):
-        score_points([], Heads(points, points, np.array([0])))
+        score_points([], CrowdPoints(points, points, np.array([0, 6])))
+    with pytest.raises(ValueError, match=r'2 points need levels of shape \(2,\)'):
+        score_points([], CrowdPoints(points, points, np.array([0])))
     with pytest.raises(ValueError, match=r'points must be \(N, 2\)'):
-        score_points([], Heads(np.zeros((2, 3))))
+        score_points([], CrowdPoints(np.zeros((2, 3))))
     with pytest.raises(ValueError, match='pred must be finite'):
-        score_points([[math.nan, 0]], Heads(points, points))
+        score_points([[math.nan, 0]], CrowdPoints(points, points))
     with pytest.raises(ValueError, match='radius must be finite'):
-        score_points([[0, 0]], Heads(points, points * math.nan))
+        score_points([[0, 0]], CrowdPoints(points, points * math.nan))
     with pytest.raises(ValueError, match='no image was evaluated'):
         localization_errors([])
     with pytest.raises(ValueError, match='2 fixed radii are to be reported'):
-        localization_errors([score_points([], Heads(points), (4,))], (4, 8))
+        localization_errors([score_points([], CrowdPoints(points), (4,))], (4, 8))
     with pytest.raises(ValueError, match='1 of 2 images have sigmas and the others have not'):
-        localization_errors([score_points([], Heads(points)), score_points([], Heads(points, points))])
+        localization_errors([score_points([], CrowdPoints(points)), score_points([], CrowdPoints(points, points))])
     with pytest.raises(ValueError, match='first <= last'):
         fixed_radii(sigma_ranges=[(5, 4)])
     with pytest.raises(ValueError, match='finite and not negative'):

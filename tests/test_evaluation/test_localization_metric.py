@@ -6,8 +6,15 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmcount.evaluation import LocalizationMetric
-from mmcount.evaluation.functional import Heads, box_levels, box_sigmas, localization_errors, score_points
-from mmcount.evaluation.metrics import base, localization_files, read_heads, read_points, write_heads, write_points
+from mmcount.evaluation.functional import CrowdPoints, box_levels, box_sigmas, localization_errors, score_points
+from mmcount.evaluation.metrics import (
+    base,
+    localization_files,
+    read_crowd_points,
+    read_points,
+    write_crowd_points,
+    write_points,
+)
 from mmcount.registry import METRICS
 from mmcount.structures import CountDataSample
 
@@ -45,7 +52,7 @@ def test_the_metric_is_the_function_over_all_images():
         boxes, points = crowd(seed, number)
         gt = instances(bboxes=boxes) if number else instances(bboxes=np.zeros((0, 4)))
         samples.append(sample(f'{seed}.jpg', gt, instances(points=points.reshape(-1, 2))))
-        heads = Heads((boxes[:, :2] + boxes[:, 2:] - 1) / 2, box_sigmas(boxes), box_levels(boxes))
+        heads = CrowdPoints((boxes[:, :2] + boxes[:, 2:] - 1) / 2, box_sigmas(boxes), box_levels(boxes))
         records.append(score_points(points, heads, (4.0, 8.0)))
     metric = METRICS.build(dict(type='LocalizationMetric', sigmas=(4, 8)))
     metrics = run(metric, samples)
@@ -79,9 +86,16 @@ def test_boxes_are_predictions_at_their_centres_from_a_score_on():
     assert (metrics['loc/P_s'], metrics['loc/R_s'], metrics['loc/MAE']) == (1, 1, 0)
     assert run(LocalizationMetric(score_thr=0.5), [sample('a', gt, pred)])['loc/R_s'] == 0.5
     assert run(LocalizationMetric(score_thr=0), [sample('a', gt, pred)])['loc/MAE'] == 1
-    points = instances(points=[[5.0, 5.0], [55.0, 55.0]], scores=[0.25, 0.9])
-    assert run(LocalizationMetric(), [sample('a', gt, points)])['loc/R_s'] == 1
-    assert run(LocalizationMetric(score_thr=0.3), [sample('a', gt, points)])['loc/R_s'] == 0.5
+
+
+def test_points_of_a_model_that_counts_are_taken_whatever_their_scores():
+    gt = instances(bboxes=[[0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 60.0, 60.0]])
+    made = sample('a', gt, instances(points=[[5.0, 5.0], [55.0, 55.0]], scores=[0.25, 0.9]))
+    assert run(LocalizationMetric(), [made])['loc/R_s'] == 0.5
+    made.pred_counts = torch.tensor([2.0])
+    assert run(LocalizationMetric(), [made])['loc/R_s'] == 1
+    made.set_metainfo({'count_score_thr': 0.5})  # by which the model itself counts
+    assert run(LocalizationMetric(), [made])['loc/R_s'] == 0.5
 
 
 def test_classes_are_matched_apart():
@@ -135,12 +149,12 @@ def test_the_submission_has_a_line_for_each_image(tmp_path):
 def test_lists_come_back_as_written(tmp_path):
     boxes, points = crowd(1, 5)
     heads = {
-        '0001': Heads(points[:5], box_sigmas(boxes), box_levels(boxes)),
-        '0002': Heads(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int)),
+        '0001': CrowdPoints(points[:5], box_sigmas(boxes), box_levels(boxes)),
+        '0002': CrowdPoints(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int)),
     }
-    write_heads(tmp_path / 'truth.txt', heads)
+    write_crowd_points(tmp_path / 'truth.txt', heads)
     write_points(tmp_path / 'pred.txt', {'0001': points}, truncate=False)
-    read = read_heads(tmp_path / 'truth.txt')
+    read = read_crowd_points(tmp_path / 'truth.txt')
     assert list(read) == ['0001', '0002']
     for name, one in heads.items():
         np.testing.assert_allclose(read[name].points, one.points, atol=1e-6)
@@ -149,16 +163,16 @@ def test_lists_come_back_as_written(tmp_path):
         assert read[name].announced is None
     np.testing.assert_allclose(read_points(tmp_path / 'pred.txt')['0001'], points, atol=1e-6)
     with pytest.raises(ValueError, match="image '7' has no sigmas"):
-        write_heads(tmp_path / 'other.txt', {'7': Heads(points)})
+        write_crowd_points(tmp_path / 'other.txt', {'7': CrowdPoints(points)})
 
 
 def test_lists_of_points_are_ground_truth_without_radii(tmp_path):
     path = tmp_path / 'truth.txt'
     path.write_text('1 5 1 2 3 4 5 6 7 8 9 10\n2 0\n')  # as many numbers as two heads of five
-    assert read_heads(path)['1'].points.shape == (5, 2)
-    assert read_heads(path)['1'].sigmas is None
+    assert read_crowd_points(path)['1'].points.shape == (5, 2)
+    assert read_crowd_points(path)['1'].sigmas is None
     path.write_text('1 0\n2 0\n')
-    assert read_heads(path)['1'].sigmas.shape == (0, 2)
+    assert read_crowd_points(path)['1'].sigmas.shape == (0, 2)
 
 
 def test_a_list_that_announces_more_heads_than_it_has_is_told(tmp_path, monkeypatch):
@@ -166,7 +180,7 @@ def test_a_list_that_announces_more_heads_than_it_has_is_told(tmp_path, monkeypa
     monkeypatch.setattr(localization_files, 'print_log', lambda text, *_: told.append(text))
     path = tmp_path / 'truth.txt'
     path.write_text('0415 3 1 2 4 5 0 11 12 4 5 1\n0416 1 5 5 -2 -3 0\n')
-    heads = read_heads(path)
+    heads = read_crowd_points(path)
     assert (len(heads['0415'].points), heads['0415'].announced, heads['0416'].announced) == (2, 3, None)
     assert heads['0416'].sigmas.tolist() == [[-2, -3]]
     assert '1 images list fewer heads than they announce (0415)' in told[0]
@@ -205,7 +219,7 @@ def test_malformed_lists_of_heads_are_refused(tmp_path, text, message):
     path = tmp_path / 'truth.txt'
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_heads(path)
+        read_crowd_points(path)
 
 
 def test_what_is_missing_or_broken_names_the_image():

@@ -1,4 +1,4 @@
-"""What ``CountMetric`` reads and writes: calibrations, counts and errors by count value."""
+"""Files of the metrics of counts: calibrations, counts and errors by count value."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ TABLE_SUFFIXES = ('.csv', '.png')
 
 
 def load_calibration(path: str | Path) -> LineCalibration:
-    """Read the line that ``CountMetric(save_calibration=...)`` wrote.
+    """Read the line that ``FitCalibration`` wrote.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -29,7 +29,7 @@ def load_calibration(path: str | Path) -> LineCalibration:
     except FileNotFoundError:
         raise FileNotFoundError(
             f'{path}: no calibration file; evaluate the checkpoint on the validation set with '
-            f"CountMetric(save_calibration='{path}') first"
+            f"dict(type='mmcount.FitCalibration', out_file='{path}') first"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path}: expected JSON with the numbers "slope" and "offset", found {error!r}') from error

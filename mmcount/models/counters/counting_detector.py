@@ -282,6 +282,7 @@ class CountingDetector(BaseDetector):
         threshold = self.count_test_cfg['score_thr']
         counts = count_instances(instances, self.num_classes, threshold)
         sample.pred_counts = torch.as_tensor(counts, dtype=torch.float32, device=scores.device)
+        sample.set_metainfo(dict(count_score_thr=threshold))
         counted = instances.scores >= threshold
         sample.saturated = int(counted.sum()) >= _max_per_img(self.detector)
         for wrapper in self.wrappers:
