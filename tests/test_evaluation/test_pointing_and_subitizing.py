@@ -160,5 +160,5 @@ def test_class_accuracy_ranks_the_true_class():
     assert metric.evaluate(size=4) == pytest.approx({'class/top1': 1 / 3, 'class/top2': 2 / 3})
     with pytest.raises(ValueError, match=r'image z: objects of the classes \[0, 1\]'):
         ClassAccuracy().process({}, [{'img_id': 'z', 'gt_counts': [1, 1], 'pred_scores': [1, 0]}])
-    with pytest.raises(ValueError, match='image z has no pred_scores'):
+    with pytest.raises(ValueError, match="image z: no 'pred_scores'"):
         ClassAccuracy().process({}, [{'img_id': 'z', 'gt_counts': [1, 1]}])
