@@ -5,13 +5,13 @@ A recipe for users' points is built on a few generated images, and ``sys.setprof
 * ``file to loss``: from building the data set that reads the table of points to the losses of one training batch;
 * ``output to compute``: from the return of the head's ``forward`` to the call of the metric's ``compute``, with one
   test image;
-* ``output to metrics``: the same with everything inside of ``compute``;
-* ``direct path``: the public functions among those of ``output to compute`` that are handed the result itself or
-  return it: maps of the head, decoded predictions, samples or records, or lists of them. ``compute`` is one of them;
-  the steps of a codec inside of its ``decode`` are not.
+* ``sample to metrics``: from the sample with its prediction to the metrics, everything inside of ``compute`` too;
+* ``direct path``: of ``output to compute``, the public functions that hand on the result itself, i.e. return maps,
+  predictions, samples or records, or lists of them; and the metric's own that take it. Steps of a codec inside of its
+  ``decode`` are left out.
 
-Functions count once, whatever the number of their calls. Those of PyTorch and OpenMMLab do not count, nor do
-properties, comprehensions and lambdas, which some versions of Python run inline.
+The metric is the first of the config. Functions count once, whatever the number of their calls. Those of PyTorch and
+OpenMMLab do not count, nor do properties, comprehensions and lambdas, which some versions of Python run inline.
 
     python benchmarks/walk.py --list --out benchmarks/results/walk.csv
 """
@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.evaluator import Evaluator
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
@@ -47,11 +47,11 @@ FIELDS = ['commit', 'leg', 'functions', 'files', 'calls']
 
 
 class Call(NamedTuple):
-    """One call of a function of this package: its code, its depth among these, and whether it carries the result."""
+    """One call of a function of this package: its code, its depth among these, and whether it hands the result on."""
 
     code: CodeType
     depth: int
-    carries: bool
+    hands_on: bool
 
     @property
     def name(self) -> str:
@@ -73,19 +73,16 @@ def is_property(frame: FrameType) -> bool:
 
 
 class Recorder:
-    """The calls between two events.
+    """The calls of this package within a ``with`` block.
 
     Args:
-        carries: Of an argument or a returned value, whether it is the result that is handed on.
-        start: Code whose return starts the recording; None starts at once.
+        is_result: Of an argument or a returned value, whether it is the result that is handed on.
     """
 
-    def __init__(self, carries: Callable[[Any], bool] = lambda value: False, start: CodeType | None = None) -> None:
+    def __init__(self, is_result: Callable[[Any], bool] = lambda value: False) -> None:
         self.calls: list[Call] = []
-        self._carries = carries
-        self._start = start
-        self._open: dict[FrameType, int] = {}
-        self.output: Any = None
+        self._is_result = is_result
+        self._open: dict[FrameType, tuple[int, bool]] = {}
 
     @contextmanager
     def record(self) -> Iterator[None]:
@@ -98,20 +95,20 @@ class Recorder:
 
     def _event(self, frame: FrameType, event: str, value: Any) -> None:
         code = frame.f_code
-        if self._start is not None:
-            if event == 'return' and code is self._start:
-                self._start, self.output = None, value
-        elif is_ours(code) and event == 'call':
+        if not is_ours(code):
+            return
+        if event == 'call':
             if frame in self._open or is_property(frame):  # an open one is a generator that goes on
                 return
             names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-            handed = any(self._carries(frame.f_locals[name]) for name in names if name in frame.f_locals)
-            self._open[frame] = len(self.calls)
-            self.calls.append(Call(code, self._depth(frame), handed))
-        elif is_ours(code) and event == 'return' and frame in self._open:
-            index = self._open.pop(frame)
-            if self._carries(value):
-                self.calls[index] = self.calls[index]._replace(carries=True)
+            given = any(self._is_result(frame.f_locals[name]) for name in names if name in frame.f_locals)
+            self._open[frame] = len(self.calls), given
+            self.calls.append(Call(code, self._depth(frame), False))
+        elif event == 'return' and frame in self._open and not code.co_flags & inspect.CO_GENERATOR:
+            index, given = self._open.pop(frame)
+            owner = frame.f_locals.get('self')
+            hands_on = self._is_result(value) or (given and isinstance(owner, BaseMetric))
+            self.calls[index] = self.calls[index]._replace(hands_on=hands_on)
 
     @staticmethod
     def _depth(frame: FrameType) -> int:
@@ -157,49 +154,46 @@ def data_to_loss(cfg: Config, model: Any) -> list[Call]:
     return recorder.calls
 
 
-def output_to_metrics(cfg: Config, model: Any) -> tuple[list[Call], int]:
-    """The calls from the head's output to the metrics, and how many there are when the last ``compute`` begins."""
+def is_result(value: Any) -> bool:
+    """Whether a value is the result in one of its forms: maps, a prediction, a sample or a record."""
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(is_result, value))
+    if isinstance(value, Mapping):
+        return 'img_id' in value or 'true' in value
+    return isinstance(value, CountDataSample) or (
+        (isinstance(value, torch.Tensor) and value.ndim >= 3) or type(value).__name__ == 'CountPrediction'
+    )
+
+
+def input_to_metrics(cfg: Config, model: Any) -> dict[str, list[Call]]:
+    """The calls of the legs from the network to the metrics, with one image."""
     loader = Runner.build_dataloader(cfg.val_dataloader)
-    batch = next(iter(loader))
-    evaluator = Evaluator(cfg.val_evaluator)
+    batch = model.data_preprocessor(next(iter(loader)), False)
+    evaluators = cfg.val_evaluator
+    evaluator = Evaluator(evaluators[0] if isinstance(evaluators, list) else evaluators)
     evaluator.dataset_meta = loader.dataset.metainfo
-    recorder = Recorder(start=type(model.head).forward.__code__)
-
-    def carries(value: Any) -> bool:
-        if isinstance(value, torch.Tensor):
-            maps = recorder.output if isinstance(recorder.output, tuple) else (recorder.output,)
-            return any(value.untyped_storage().data_ptr() == one.untyped_storage().data_ptr() for one in maps)
-        if isinstance(value, (list, tuple)):
-            return any(map(carries, value))
-        if isinstance(value, Mapping):
-            return 'img_id' in value
-        return isinstance(value, CountDataSample) or type(value).__name__ == 'CountPrediction'
-
-    recorder._carries = carries
+    recorder = Recorder(is_result)
     with torch.no_grad(), recorder.record():
-        samples = model.test_step(batch)
-        evaluator.process(samples, batch)
+        samples = model(**batch, mode='predict')
+        evaluator.process(samples)
         evaluator.evaluate(1)
-    computes = {
-        getattr(type(one), name).__code__
-        for one in evaluator.metrics
-        for name in ('compute', 'compute_metrics')
-        if hasattr(type(one), name) and is_ours(getattr(type(one), name).__code__)
-    }
-    last = max(index for index, call in enumerate(recorder.calls) if call.code in computes)
-    return recorder.calls, last + 1
+    calls = recorder.calls
+    metric = type(evaluator.metrics[0])
+    compute = getattr(metric, 'compute', metric.compute_metrics).__code__
 
+    def first(code: CodeType) -> int:
+        return next(index for index, call in enumerate(calls) if call.code is code)
 
-def direct(calls: list[Call], decode: CodeType) -> list[Call]:
-    """The public calls that carry the result, without those inside of ``decode``."""
-    kept, inside = [], None
-    for call in calls:
-        if inside is not None and call.depth > inside:
+    head, process, end = first(type(model.head).forward.__code__), first(metric.process.__code__), first(compute) + 1
+    inside = next(index for index in range(head + 1, len(calls)) if calls[index].depth <= calls[head].depth)
+    direct, decoding = [], None
+    for call in calls[inside:end]:
+        if decoding is not None and call.depth > decoding:
             continue
-        inside = call.depth if call.code is decode else None
-        if call.carries and not call.code.co_name.startswith('_'):
-            kept.append(call)
-    return kept
+        decoding = call.depth if call.code is type(model.head.codec).decode.__code__ else None
+        if call.hands_on and not call.code.co_name.startswith('_'):
+            direct.append(call)
+    return {'output to compute': calls[inside:end], 'sample to metrics': calls[process:], 'direct path': direct}
 
 
 def row(leg: str, calls: list[Call], commit: str) -> dict[str, Any]:
@@ -214,13 +208,13 @@ def print_calls(leg: str, calls: list[Call]) -> None:
     print(f'\n{leg}')
     for code in dict.fromkeys(call.code for call in calls):
         call = next(call for call in calls if call.code is code)
-        print(f'{"  " * call.depth}{"*" if call.carries else " "} {call.name}')
+        print(f'{"  " * call.depth}{"*" if call.hands_on else " "} {call.name}')
 
 
 def main() -> None:
     """Count, print and add the figures to the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--list', action='store_true', help='list the functions; * marks those that carry the result')
+    parser.add_argument('--list', action='store_true', help='list the functions; * marks those that hand the result on')
     parser.add_argument('--out', type=Path, help='CSV file that the figures are added to')
     args = parser.parse_args()
     describe = subprocess.run(['git', 'describe', '--always', '--dirty'], cwd=PACKAGE, capture_output=True, text=True)
@@ -233,14 +227,7 @@ def main() -> None:
         model = MODELS.build(cfg.model)
         data_to_loss(cfg, model)  # imports what is imported once
         loss = data_to_loss(cfg, model)
-        metrics, compute = output_to_metrics(cfg, model.eval())
-    before = metrics[:compute]
-    legs = {
-        'file to loss': loss,
-        'output to compute': before,
-        'output to metrics': metrics,
-        'direct path': direct(before, type(model.head.codec).decode.__code__),
-    }
+        legs = {'file to loss': loss, **input_to_metrics(cfg, model.eval())}
     rows = [row(leg, calls, commit) for leg, calls in legs.items()]
     for leg, calls in legs.items():
         if args.list:

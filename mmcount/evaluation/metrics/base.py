@@ -70,8 +70,28 @@ class OneRecordMetric(BaseMetric):
         return True
 
     def merge(self, gathered: list[Record]) -> list[Record]:
-        """One record per image of those that all processes gathered; see `merge_records`."""
-        return merge_records(gathered)
+        """One record per image of those that all processes gathered, ordered by ``img_id``.
+
+        Raises:
+            ValueError: Two records of one image differ.
+        """
+        copies: dict[str, list[Record]] = {}
+        for record in gathered:
+            copies.setdefault(record['img_id'], []).append(record)
+        merged: list[Record] = []
+        for identity in sorted(copies):
+            kept, *others = copies[identity]
+            if others:
+                # By content, so that which of two nearly equal records is kept does not depend on the order.
+                kept, *others = sorted(copies[identity], key=lambda one: str(list(one.values())))
+            for record in others:
+                if kept.keys() != record.keys() or not all(_same(kept[key], record[key]) for key in record):
+                    raise ValueError(
+                        f"image '{identity}' has two different records: {kept} and {record}; img_id must be unique "
+                        'within a data set'
+                    )
+            merged.append(kept)
+        return merged
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -151,36 +171,6 @@ class OneRecordMetric(BaseMetric):
         if isinstance(metrics[0], Exception):
             raise metrics[0]
         return dict(metrics[0])
-
-
-def merge_records(gathered: list[Record]) -> list[Record]:
-    """One record per image, ordered by ``img_id``.
-
-    Raises:
-        ValueError: Two records of one image differ.
-
-    Example:
-        >>> record = {'img_id': 'a', 'pred': 1.0}
-        >>> merge_records([record, {'img_id': 'b', 'pred': 2.0}, record])
-        [{'img_id': 'a', 'pred': 1.0}, {'img_id': 'b', 'pred': 2.0}]
-    """
-    copies: dict[str, list[Record]] = {}
-    for record in gathered:
-        copies.setdefault(record['img_id'], []).append(record)
-    merged: list[Record] = []
-    for identity in sorted(copies):
-        kept, *others = copies[identity]
-        if others:
-            # By content, so that which of two nearly equal records is kept does not depend on the order.
-            kept, *others = sorted(copies[identity], key=lambda one: str(list(one.values())))
-        for record in others:
-            if kept.keys() != record.keys() or not all(_same(kept[key], record[key]) for key in record):
-                raise ValueError(
-                    f"image '{identity}' has two different records: {kept} and {record}; img_id must be "
-                    'unique within a data set'
-                )
-        merged.append(kept)
-    return merged
 
 
 def _same(first: Any, second: Any) -> bool:

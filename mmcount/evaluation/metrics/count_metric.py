@@ -1,7 +1,7 @@
 """MAE, RMSE, NAE and bias of counts, as a metric of the MMEngine runner."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,25 +84,21 @@ class CountMetric(CountRecordMetric):
         self.classwise = classwise
         self.count_ranges = tuple(count_ranges)
 
-    def record(self, sample: Mapping[str, Any]) -> Record:
-        """Keep the counts of an image, and whether a cap was reached."""
-        saturated = sample.get('saturated')
-        return {**super().record(sample), 'saturated': None if saturated is None else float(saturated)}
-
     def compute(self, records: list[Record]) -> dict[str, float]:
         """Compute the errors of the total, of each class and of each range."""
         pred, true = stack_counts(records)
         total_pred, total_true = pred.sum(axis=1), true.sum(axis=1)
         metrics = count_errors(total_pred, total_true)
-        names = self.class_names(true.shape[1])
-        if self.classwise and len(names) > 1:
+        if self.classwise and true.shape[1] > 1:
+            names = self.class_names(true.shape[1])
             tables = [count_errors(pred[:, index], true[:, index]) for index in range(len(names))]
             for name, table in zip(names, tables, strict=True):
                 metrics.update({f'{key}_{name}': table[key] for key in ('MAE', 'RMSE', 'bias')})
             metrics['mMAE'] = float(np.mean([table['MAE'] for table in tables]))
-        for low, high, images, table in errors_by_range(total_pred, total_true, self.count_ranges):
-            name = _range_name(low, high)
-            metrics.update({f'images_{name}': images, f'MAE_{name}': table['MAE'], f'bias_{name}': table['bias']})
+        if self.count_ranges:
+            for low, high, images, table in errors_by_range(total_pred, total_true, self.count_ranges):
+                name = _range_name(low, high)
+                metrics.update({f'images_{name}': images, f'MAE_{name}': table['MAE'], f'bias_{name}': table['bias']})
         flags = [one['saturated'] for one in records if one['saturated'] is not None]
         if flags:
             metrics['saturated'] = int(sum(flags))

@@ -31,12 +31,13 @@ class CountRecordMetric(OneRecordMetric):
         self.score_thr = score_thr
 
     def record(self, sample: Mapping[str, Any]) -> Record:
-        """Keep the (C,) true and predicted objects of an image."""
+        """Keep the (C,) true and predicted objects of an image, and whether a cap made these a lower bound."""
         given = (sample[name] for name in ('gt_counts', 'pred_counts') if sample.get(name) is not None)
         num_classes = next((len(one) for one in given), None) if self.classes is None else len(self.classes)
         true = true_counts(sample, num_classes)
         pred = predicted_counts(sample, true.size, self.score_thr)
-        return {'true': true, 'pred': pred}
+        saturated = sample.get('saturated')
+        return {'true': true, 'pred': pred, 'saturated': None if saturated is None else float(saturated)}
 
     def class_names(self, num_classes: int) -> tuple[str, ...]:
         """Names of the classes, or their numbers."""
