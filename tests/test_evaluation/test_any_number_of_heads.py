@@ -9,7 +9,7 @@ from mmcount.codecs import InstanceMapCodec
 from mmcount.datasets.transforms import GenerateTarget, LoadCountAnnotations, PackCountInputs, RandomScaleToMultiple
 from mmcount.evaluation import LocalizationMetric
 from mmcount.models.tiling import MapTiles
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, Objects
 
 SHAPE = (96, 160)
 
@@ -43,10 +43,10 @@ def test_the_way_from_annotations_to_the_table(case, geometry):
     scaling = RandomScaleToMultiple((1.5, 1.5), min_size=(64, 128), divisor=32)
     results = scaling(LoadCountAnnotations(geometry)(dict(image)))
     target = GenerateTarget(codec)(results)['gt_map']
-    assert target.shape == (1, *results['img_shape'])
+    assert target['data'].shape == (1, *results['img_shape'])
     sample = packing(LoadCountAnnotations(geometry)({**scaling(dict(image))}))['data_samples']
     assert sample.gt_counts.tolist() == [len(points)]
-    found = codec.decode(torch.from_numpy(target), results['img_shape'])
+    found = codec.decode((torch.from_numpy(target['data']),), codec.grid(results['img_shape']))
     scale = found.points.new_tensor(results['scale_factor'])
     sample.pred_instances = InstanceData(points=(found.points + 0.5) / scale - 0.5, labels=found.labels)
     metric = LocalizationMetric(sigmas=(4,))
@@ -67,6 +67,9 @@ class Painted:
     """A model, and its head, whose confidence is a target."""
 
     data_preprocessor = None
+    training = False
+    merges_by_averaging = True
+    codec = InstanceMapCodec()
 
     def __init__(self, target):
         self.target = torch.from_numpy(target)[None]
@@ -75,12 +78,9 @@ class Painted:
     def maps(self, inputs):
         return (self.target[..., : inputs.shape[2], : inputs.shape[3]],)
 
-    def codec_at(self, stride):
-        return InstanceMapCodec()
-
-    def decode_maps(self, maps, samples, stride=None):
-        height, width = samples[0].img_shape
-        return [InstanceMapCodec().decode(maps[0][0, :, :height, :width], (height, width))]
+    def predict(self, maps, samples):
+        grid = self.codec.grid(samples[0].img_shape)
+        return [self.codec.decode((grid.crop(maps[0][0], samples[0].batch_input_shape),), grid)]
 
 
 @pytest.mark.parametrize('side', [0, 1, 115])
@@ -88,7 +88,9 @@ def test_any_number_of_heads_is_decoded_from_merged_maps(side):
     places = np.arange(side) * 8.0 + 24
     points = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
     size = side * 8 + 48
-    target = InstanceMapCodec('points').encode(points, np.zeros(len(points), int), (size, size))
+    codec = InstanceMapCodec('points')
+    objects = Objects(points, np.zeros(len(points), int))
+    target = codec.encode(objects, codec.grid((size, size)))['data']
     sample = CountDataSample(metainfo=dict(img_shape=(size, size)))
     tiles = MapTiles('average', 1024, 8)
     found = tiles.predict(Painted(target), torch.zeros(1, 3, size, size), [sample])[0]

@@ -122,11 +122,11 @@ class OneRecordMetric(BaseMetric):
                     'this img_id, or the loader repeats images'
                 )
             try:
-                if sample.get('gt_transformed') and self.uses_annotations_of(sample):
+                if sample.get('gt_mismatch') is not None and self.uses_annotations_of(sample):
                     raise ValueError(
-                        'its annotations were resized, flipped or cut after they were loaded, but predictions are '
-                        'compared in the original image; put the transform that loads annotations behind the '
-                        'geometric ones in the test pipeline'
+                        f'{sample["gt_mismatch"]}, but predictions are compared with the annotations of the original '
+                        'image; in the test pipeline load annotations behind the geometric transforms, and do not cut '
+                        'the image'
                     )
                 record = self.record(sample)
             except ValueError as error:

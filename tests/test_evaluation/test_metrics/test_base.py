@@ -84,6 +84,6 @@ def test_what_is_wrong_with_a_sample_is_told_with_the_name_of_its_image():
 def test_annotations_that_were_transformed_are_refused(metric):
     points = {'points': torch.tensor([[3.0, 4.0]])}
     fields = dict(gt_counts=1, pred_counts=1, gt_instances=points, pred_instances=points)
-    assert run_metric(metric, [make_sample('a', meta={'gt_transformed': False}, **fields)])
-    with pytest.raises(ValueError, match=r'image a: its annotations were resized.* behind the geometric'):
-        run_metric(metric, [make_sample('a', meta={'gt_transformed': True}, **fields)])
+    assert run_metric(metric, [make_sample('a', **fields)])
+    with pytest.raises(ValueError, match=r'image a: its image was cut, but .* behind the geometric transforms'):
+        run_metric(metric, [make_sample('a', meta={'gt_mismatch': 'its image was cut'}, **fields)])
