@@ -69,6 +69,7 @@ class Painted:
     data_preprocessor = None
     training = False
     merges_by_averaging = True
+    halo = 0
     codec = InstanceMapCodec()
 
     def __init__(self, target):

@@ -42,8 +42,8 @@ def annotation_mismatch(results: dict) -> str | None:
     """
     if results.get('gt_bboxes') is not None and annotations_moved(results):
         return 'its annotations were resized, flipped or cut after they were loaded'
-    if all(results.get(key) is not None for key in ('img_shape', 'ori_shape', 'scale_factor')):
-        scales = results['scale_factor'][1::-1]  # (x, y) -> (height, width)
+    if results.get('img_shape') is not None and results.get('ori_shape') is not None:
+        scales = results.get('scale_factor', (1.0, 1.0))[1::-1]  # (x, y) -> (height, width)
         pairs = zip(results['img_shape'][:2], results['ori_shape'][:2], scales, strict=True)
         if any(side < original * scale - 1.5 for side, original, scale in pairs):  # sides are rounded
             return f'its image was cut to {results["img_shape"][:2]} (height, width)'
