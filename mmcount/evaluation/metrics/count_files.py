@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcount.utils.atomic import write_atomic
+from mmcount.visualization.plots import plot_errors_by_count
 
 from ..functional.calibration import LineCalibration
 
@@ -82,9 +83,6 @@ def write_errors_by_count(path: str | Path, table: CountTable, title: str = '') 
     """
     check_table_path(path)
     if Path(path).suffix.lower() == '.png':
-        # Here, since the figures are drawn with functions of this package.
-        from mmcount.visualization.plots import plot_errors_by_count
-
         plot_errors_by_count(table, path, title)
         return
     buffer = io.StringIO()

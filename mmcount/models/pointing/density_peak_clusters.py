@@ -26,7 +26,7 @@ class DensityPeakResult:
     distance: FloatArray
 
 
-def density_peaks(
+def density_peak_clusters(
     points: ArrayLike,
     weights: ArrayLike,
     cutoff: float = 1.0,
@@ -60,7 +60,7 @@ def density_peaks(
         ValueError: The shapes do not fit, a weight is not positive, or an option is out of range.
 
     Example:
-        >>> result = density_peaks([[0, 0], [1, 0], [8, 0], [9, 0]], [2, 1, 3, 1], min_distance=2)
+        >>> result = density_peak_clusters([[0, 0], [1, 0], [8, 0], [9, 0]], [2, 1, 3, 1], min_distance=2)
         >>> result.labels.tolist()
         [1, 1, 0, 0]
     """
