@@ -37,7 +37,7 @@ val_dataloader = dict(
                  test_mode=True),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='mmcount.CountMetric')
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
 test_evaluator = val_evaluator
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=6, val_interval=3)
 val_cfg = dict(type='ValLoop')
