@@ -28,7 +28,7 @@ def make_instances(labels=None, **fields):
     made = InstanceData(labels=torch.zeros(size, dtype=torch.int64) if labels is None else torch.as_tensor(labels))
     for name, value in fields.items():
         if name in ('points', 'bboxes'):
-            value = torch.as_tensor(np.asarray(value)).reshape(size, -1 if size else 2 if name == 'points' else 4)
+            value = torch.as_tensor(np.asarray(value)).reshape(size, 2 if name == 'points' else 4)
         elif isinstance(value, (list, tuple)):
             value = torch.as_tensor(value)
         made[name] = value
