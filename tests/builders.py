@@ -1,25 +1,12 @@
-"""Small samples, images and batches that many tests need, and the data sets that some can use."""
+"""Small samples, images and batches that many tests need."""
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
 
 from mmcount.structures import CountDataSample
-
-
-def data_root(name):
-    """Folder of a real data set, such as ``vgg_cells``, or None if it is not on this machine.
-
-    It is looked for under the environment variable ``MMCOUNT_DATA_ROOT``, or else in ``../shared/data`` beside the
-    checkout.
-    """
-    default = Path(__file__).resolve().parents[2] / 'shared' / 'data'
-    folder = Path(os.environ.get('MMCOUNT_DATA_ROOT', default)) / name
-    return folder if folder.is_dir() else None
 
 
 def make_instances(labels=None, **fields):

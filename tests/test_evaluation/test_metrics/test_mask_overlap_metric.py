@@ -8,9 +8,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData, PixelData
 from pycocotools.coco import COCO
 
+from benchmarks.real_data import data_root
 from mmcount.evaluation import MaskOverlapMetric
 from mmcount.evaluation.metrics import base
-from mmcount.testing import data_root
 
 THRS = (0.25, 0.5, 0.75)
 

@@ -7,11 +7,11 @@ import pytest
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
+from benchmarks.real_data import data_root
 from mmcount.registry import DATASETS, METRICS
-from mmcount.testing import data_root
 from mmcount.utils import register_all_modules
 
-FOLDER = Path(__file__).resolve().parents[3] / 'configs' / '_base_' / 'datasets'
+FOLDER = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets'
 NAMES = ('nwpu', 'shanghaitech_a', 'shanghaitech_b', 'qnrf', 'jhu', 'fdst')
 PHASES = ('train', 'val', 'test')
 

@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 
+from benchmarks.real_data import data_root
 from mmcount.registry import MODELS, PARAM_SCHEDULERS
-from mmcount.testing import data_root
 from mmcount.utils import register_all_modules
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'iim'

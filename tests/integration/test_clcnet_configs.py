@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmcount.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmcount.utils import register_all_modules
 
-FOLDER = Path(__file__).resolve().parents[3] / 'configs' / 'clcnet'
+FOLDER = Path(__file__).resolve().parents[2] / 'configs' / 'clcnet'
 CONFIGS = sorted(FOLDER.glob('*.py'))
 SHELVES = [path for path in CONFIGS if path.stem.endswith('shelf')]
 # The ten counting rows of Table 2: channels of the count layer at each stage.

@@ -8,9 +8,9 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
+from benchmarks.real_data import data_root
 from mmcount.datasets.lower_counts import LIMITED_KEYS
 from mmcount.registry import DATASETS, METRICS
-from mmcount.testing import data_root
 from mmcount.utils import register_all_modules
 
 FOLDER = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets'

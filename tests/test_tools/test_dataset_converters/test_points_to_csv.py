@@ -9,7 +9,7 @@ from scipy.io import savemat
 
 from mmcount.datasets import PointsCSVDataset
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG = ROOT / 'configs' / '_base_' / 'datasets' / 'qnrf.py'
 
 

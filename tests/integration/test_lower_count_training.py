@@ -7,8 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from benchmarks.real_data import data_root
 from mmcount.engine.launch import build_runner, replace_values
-from mmcount.testing import data_root
 from mmcount.utils import register_all_modules
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'ilc'

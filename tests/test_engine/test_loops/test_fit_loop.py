@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 
 from mmcount.utils import register_all_modules
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 FIT_CONFIG = """
 default_scope = 'mmcount'

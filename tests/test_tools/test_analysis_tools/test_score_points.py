@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-PATH = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools' / 'score_points.py'
+PATH = Path(__file__).resolve().parents[3] / 'tools' / 'analysis_tools' / 'score_points.py'
 
 
 @pytest.fixture

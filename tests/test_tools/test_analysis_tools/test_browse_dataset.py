@@ -9,7 +9,7 @@ import torch
 
 from mmcount.structures import CountDataSample
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def load():
