@@ -3,61 +3,12 @@
 import gc
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-TINY_CONFIG = """
-default_scope = 'mmcount'
-codec = dict(type='mmcount.RedundantCountCodec', window_size=8, stride=2)
-scene = dict(canvas=(32, 32), layout='single', merge_classes=True, num_objects=(0, 4), part_size=8, background='black')
-train_pipeline = [
-    dict(type='mmdet.LoadImageFromNDArray'),
-    dict(type='mmcount.LoadCountAnnotations'),
-    dict(type='mmcount.RandomDihedral'),
-    dict(type='mmcount.HaloCrop', codec=codec, size=24, extend=8),
-    dict(type='mmcount.GenerateTarget', codec=codec),
-    dict(type='mmcount.PackCountInputs'),
-]
-test_pipeline = [
-    dict(type='mmdet.LoadImageFromNDArray'),
-    dict(type='mmcount.LoadCountAnnotations'),
-    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
-]
-model = dict(
-    type='mmcount.DenseCounter',
-    data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
-    backbone=dict(type='mmcount.CountCeption', window_size=8, stride=2, norm_eval=True),
-    head=dict(type='mmcount.RedundantCountHead', codec=codec, norm_cfg=None, act_cfg=None, init_bias='target_mean'),
-)
-train_dataloader = dict(
-    batch_size=2, num_workers=0, sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(type='mmcount.MNISTLego', subset='train', num_samples=12, scene=scene, pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='mmcount.MNISTLego', subset='val', num_samples=5, scene=scene, pipeline=test_pipeline,
-                 test_mode=True),
-)
-test_dataloader = val_dataloader
-val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
-test_evaluator = val_evaluator
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=6, val_interval=3)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
-param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False, begin=0, end=6, T_max=6)]
-default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=1),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3, save_best='count/MAE', rule='less'),
-)
-custom_hooks = [
-    dict(type='mmcount.DataInitHook', num_batches=2),
-    dict(type='mmcount.RandomStateHook'),
-    dict(type='mmcount.CountCalibrationHook'),
-]
-log_processor = dict(by_epoch=False)
-env_cfg = dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
-randomness = dict(seed=0)
-"""
+from tests.crowd_trees import Trees
+from tests.tiny_models import COUNTER, DETECTOR, TRAINING, save_model
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -72,5 +23,41 @@ def modules_out_of_garbage_collection():
 def tiny_config(tmp_path: Path) -> Path:
     """The file of a config that trains for seconds."""
     path = tmp_path / 'tiny.py'
-    path.write_text(TINY_CONFIG)
+    path.write_text(TRAINING)
     return path
+
+
+@pytest.fixture(scope='session')
+def counter_files(tmp_path_factory):
+    """Config and weights of a counter."""
+    return save_model(
+        tmp_path_factory.mktemp('counter'), 'tiny-counter', COUNTER, dict(dataset_meta=dict(classes=('cell',)))
+    )
+
+
+@pytest.fixture(scope='session')
+def detector_files(tmp_path_factory):
+    """Config and weights of a detector of two classes, which knows no more than five boxes."""
+    import mmdet.models  # noqa: F401
+
+    return save_model(tmp_path_factory.mktemp('detector'), 'tiny-detector', DETECTOR, {})
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three pictures of which two have one name, a file that is none, and a text."""
+    folder = tmp_path / 'photos'
+    rng = np.random.default_rng(0)
+    for name, shape in (('b.png', (20, 30)), ('x/a.jpg', (24, 24)), ('y/a.jpg', (16, 40))):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), rng.integers(0, 256, (*shape, 3), dtype=np.uint8))
+    (folder / 'x' / 'broken.png').write_bytes(b'no picture')
+    (folder / 'notes.txt').write_text('not an image')
+    return folder
+
+
+@pytest.fixture
+def trees(tmp_path):
+    """Writers of the original layouts of the crowd data sets."""
+    return Trees(tmp_path)
