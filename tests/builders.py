@@ -1,12 +1,15 @@
 """Small samples, images and batches that many tests need."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
 
 from mmcount.structures import CountDataSample
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def make_instances(labels=None, **fields):
