@@ -52,7 +52,7 @@ def image_id(sample: Any) -> str:
 
 
 def instance_weights(instances: Any, score_thr: float = 0.0) -> FloatArray:
-    """How many objects each instance stands for: its ``counts`` or 1; 0 where its score is below ``score_thr``.
+    """Objects that each instance stands for: its ``counts`` or 1; 0 if its score is below ``score_thr``.
 
     Shape:
         returns: (N,).
@@ -72,7 +72,7 @@ def instance_weights(instances: Any, score_thr: float = 0.0) -> FloatArray:
 
 
 def instance_points(instances: Any) -> FloatArray:
-    """Where each instance is: its point, or the centre of its box in pixel-centre coordinates.
+    """Place of each instance: its point, or the centre of its box in pixel-centre coordinates.
 
     Shape:
         returns: (N, 2) px, (x, y).

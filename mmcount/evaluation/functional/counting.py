@@ -186,7 +186,7 @@ def errors_by_count(pred: ArrayLike, true: ArrayLike) -> list[tuple[float, int, 
     with Image-level Supervision", figure 6, there RMSE).
 
     Args:
-        pred: Predicted counts; rounded by the caller where the protocol wants it.
+        pred: Predicted counts; rounded by the caller if the protocol rounds.
         true: True counts.
 
     Returns:

@@ -32,8 +32,8 @@ class CrowdPoints(NamedTuple):
         sigmas: (N, 2) px, sigma_s and sigma_l of each; None where only fixed radii are to be used. A negative one,
             which public lists contain, matches nothing.
         levels: (N,) size level 0..5 of each, or None.
-        announced: Objects by which counting is judged, where it is not N: some public lists announce objects that they
-            do not list.
+        announced: Objects of which errors of counting are computed, if not N: some public lists announce objects that
+            they do not list.
     """
 
     points: FloatArray
@@ -132,8 +132,8 @@ def score_points(pred: ArrayLike, truth: CrowdPoints, sigmas: Sequence[float] = 
         sigmas: Fixed radii, px.
 
     Returns:
-        ``pred``: predictions, (); ``listed``: true points, (); ``true``: objects by which counting is judged, ();
-        ``fixed``: points found at each of ``sigmas``, (S,); and, if they have sigmas of their own, ``adaptive``: found
+        ``pred``: predictions, (); ``listed``: true points, (); ``true``: objects of which errors of counting are
+        computed, (); ``fixed``: points found at each of ``sigmas``, (S,); and, if they have sigmas of their own, ``adaptive``: found
         under sigma_s and sigma_l, (2,), and with levels ``level_listed`` and ``level_found`` (2, 6).
 
     Shape:
@@ -220,7 +220,7 @@ def localization_errors(
     """The benchmark's numbers from the records of `score_points`.
 
     Args:
-        records: One for each image, scored with the radii that `fixed_radii` says.
+        records: One for each image, scored with the radii of `fixed_radii`.
         sigmas: Fixed radii to report, px.
         sigma_ranges: First and last whole radius over which precision, recall and F1 are averaged.
 
@@ -274,7 +274,7 @@ def localization_errors(
 
 
 def _summed(records: list[Mapping[str, Any]], key: str) -> FloatArray | None:
-    """Sum over the images, or None where no image has it."""
+    """Sum over the images, or None if no image has it."""
     having = [one[key] for one in records if key in one]
     if not having:
         return None

@@ -176,6 +176,6 @@ class OneRecordMetric(BaseMetric):
 def _same(first: Any, second: Any) -> bool:
     if first is None or second is None or isinstance(first, str):
         return bool(first is second or first == second)
-    # Repeated images of padded shards may differ in the last bits on a GPU, where the batch decides the algorithm.
+    # Repeated images of padded shards may differ in the last bits on a GPU, if the batch decides the algorithm.
     one, two = np.asarray(first), np.asarray(second)
     return one.shape == two.shape and bool(np.allclose(one, two, rtol=1e-3, atol=1e-3))

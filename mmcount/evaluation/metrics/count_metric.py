@@ -41,7 +41,7 @@ class CountMetric(CountRecordMetric):
     ``MAE_<class>`` ...             MAE, RMSE, bias of each class, and ``mMAE``, their mean (``classwise``, C > 1)
     ``MAE_0to9``, ``MAE_100up``     MAE, bias and number of the images whose true total lies in the range
                                     (``count_ranges``)
-    ``saturated``                   images on which a cap of the method was reached, if the method says so
+    ``saturated``                   images on which a cap of the method was reached, if the method has one
     ==============================  ============================================================================
 
     Images without objects always count. Other questions are other metrics, listed beside this one:

@@ -37,7 +37,7 @@ class GameMetric(OneRecordMetric):
 
     Ground truth is ``gt_instances`` (points, or centres of boxes, with their ``counts``) in pixels of the original
     image, whose (height, width) is the meta information ``ori_shape``. A map covers the whole image, unless the meta
-    information ``extent`` of ``pred_density`` says (left, top, right, bottom) in pixels.
+    information ``extent`` of ``pred_density`` gives (left, top, right, bottom) in pixels.
 
     Args:
         levels: L of every key; the image is cut into 2^L x 2^L regions.
@@ -163,6 +163,9 @@ def _regional_errors(difference: FloatArray, coarser: int) -> FloatArray:
     """Summed |error| of each class and of their total, after 2^coarser x 2^coarser regions are merged into one.
 
     Merging the finest grid is exact, because every grid is nested in the next.
+
+    Shape:
+        difference: (C, 2^L, 2^L) -> (C + 1,).
     """
     num_classes, side = difference.shape[0], difference.shape[1] >> coarser
     merged = difference.reshape(num_classes, side, 1 << coarser, side, 1 << coarser).sum(axis=(2, 4))

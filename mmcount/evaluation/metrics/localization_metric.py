@@ -34,7 +34,7 @@ FloatArray = NDArray[np.float64]
 
 @METRICS.register_module()
 class LocalizationMetric(OneRecordMetric):
-    """Where every object is, by the protocol of the NWPU-Crowd benchmark, and whether their number is right.
+    """Precision and recall of points by the protocol of the NWPU-Crowd benchmark, and errors of their number.
 
     Keys, below ``loc/``: ``F1_l``, ``P_l``, ``R_l`` and the stricter ``F1_s``, ``P_s``, ``R_s``; ``A0`` to ``A5``, the
     recalls of the size levels under sigma_l, with ``A_mean``; ``MAE``, ``MSE`` (the root of the mean squared error) and
@@ -44,7 +44,7 @@ class LocalizationMetric(OneRecordMetric):
 
     Ground truth is ``gt_instances`` in pixels of the original image: ``bboxes``, whose sizes give the radii and levels
     and whose centres are the points unless there are ``points`` as well; or ``points`` with ``sigmas`` (N, 2), sigma_s
-    and sigma_l, and optionally ``levels`` (N,). Points alone can be judged by fixed radii only. Predictions are the
+    and sigma_l, and optionally ``levels`` (N,). Points alone have fixed radii only. Predictions are the
     ``points`` of ``pred_instances``, or the centres of their ``bboxes``. Each instance is one object, whatever
     its ``counts``, and is matched within its class. Wherever points lie, outside of the image too, they count.
 

@@ -21,7 +21,7 @@ from .locount_files import Arrays, CountedTruth, write_counted_results
 
 @METRICS.register_module()
 class LocountMetric(OneRecordMetric):
-    """Boxes that say how many objects they hold, by the protocol of Locount, and by COCO's beside it.
+    """Average precision of boxes with counts, by the protocol of Locount, and of the boxes alone by COCO's.
 
     ===========================================  ===================================================================
     key (after ``locount/``)                     meaning
@@ -38,11 +38,11 @@ class LocountMetric(OneRecordMetric):
     ===========================================  ===================================================================
 
     Cai et al., "Rethinking Object Detection in Retail Stores", AAAI 2021; see
-    :func:`mmcount.evaluation.functional.locount_scores`. A key is left out where there is nothing to average.
+    :func:`mmcount.evaluation.functional.locount_scores`. A key is left out if there is nothing to average.
 
     Predictions are the ``bboxes`` (xyxy), ``labels``, ``scores`` and ``counts`` of ``pred_instances``, in pixels of the
     original image. Without ``counts``, as from any detector of mmdet, each box holds one object. Ground truth comes
-    from a file, or from the samples: ``instances`` of the meta information, as mmdet's loader makes them, where a
+    from a file, or from the samples: ``instances`` of the meta information, as mmdet's loader makes them, in which a
     ``count`` may stand beside ``bbox``, or else ``gt_instances`` with ``ignored_instances``, again in pixels of the
     original image: load annotations after the image was resized. Ignored instances are COCO's crowds.
 
@@ -119,7 +119,7 @@ class LocountMetric(OneRecordMetric):
         return found
 
     def _num_classes(self) -> int | None:
-        """As the data set says it, or else the file; None where neither does."""
+        """C of the data set, or else of the file; None if neither is given."""
         if self.classes is not None:
             return len(self.classes)
         return None if self.truth is None else len(self.truth.categories)
@@ -252,7 +252,7 @@ def _listed_boxes(instances: Sequence[Mapping[str, Any]]) -> Arrays:
 
 
 def _check(pred: Arrays, true: Arrays, num_classes: int | None) -> None:
-    """What would otherwise be found out only after the last image."""
+    """Refuse now what the computation would refuse after the last image."""
     for name, part in (('pred_instances', pred), ('ground truth', true)):
         labels = part['labels']
         limit = math.inf if num_classes is None else num_classes

@@ -32,7 +32,7 @@ FloatArray = NDArray[np.float64]
 
 @METRICS.register_module()
 class MaskOverlapMetric(OneRecordMetric):
-    """How well predicted instance masks cover the true ones.
+    """Overlap and average precision of predicted instance masks.
 
     ==============================  ============================================================================
     key (after ``segm/``)           meaning, as a share
@@ -61,7 +61,7 @@ class MaskOverlapMetric(OneRecordMetric):
         score_thr: Lowest score of a prediction that is taken; every one by default, since average precision ranks
             them all. Detectors that always give many predictions get a higher ABO by them.
         matching: What a prediction takes: 'free', the best instance that is not taken yet; or 'best', the best
-            of all as in the development kit of VOC, where it is wrong if the instance is taken.
+            of all as in the development kit of VOC, which makes it wrong if the instance is taken.
         ap_mode: 'area' or '11points'.
         crowd: Compare predictions with ignored instances by the share of the predicted mask inside of them, as COCO
             does with crowds, instead of by IoU.
@@ -175,7 +175,7 @@ class MaskOverlapMetric(OneRecordMetric):
     def _masks(
         self, name: str, instances: Any, img_shape: tuple[int, int] | None, keep: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.int64], Rles]:
-        """Labels and encoded masks of instances, of those in ``keep`` where it is given."""
+        """Labels and encoded masks of instances, or of those in ``keep``."""
         fields = to_dict(instances)
         labels, masks = instance_labels(fields), fields.get('masks')
         num_classes = None if self.classes is None else len(self.classes)

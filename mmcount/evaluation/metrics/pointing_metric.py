@@ -122,9 +122,9 @@ class PointingMetric(OneRecordMetric):
             for key, kept in groups.items():
                 if boxes[kept].sum():
                     metrics[key] = float(found[kept].sum() / boxes[kept].sum())
-            judged = right & (boxes > 0)
-            if judged.any():
-                metrics[f'images@{threshold:g}'] = float((found == boxes)[judged].mean())
+            kept = right & (boxes > 0)
+            if kept.any():
+                metrics[f'images@{threshold:g}'] = float((found == boxes)[kept].mean())
         return metrics
 
     def _write_curve(self, hits: np.ndarray, boxes: np.ndarray, right: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""How large objects are predicted to be, as a metric of the MMEngine runner."""
+"""Errors of predicted sizes, as a metric of the MMEngine runner."""
 
 from collections.abc import Mapping
 from typing import Any
