@@ -133,8 +133,9 @@ def score_points(pred: ArrayLike, truth: CrowdPoints, sigmas: Sequence[float] = 
 
     Returns:
         ``pred``: predictions, (); ``listed``: true points, (); ``true``: objects of which errors of counting are
-        computed, (); ``fixed``: points found at each of ``sigmas``, (S,); and, if they have sigmas of their own, ``adaptive``: found
-        under sigma_s and sigma_l, (2,), and with levels ``level_listed`` and ``level_found`` (2, 6).
+        computed, (); ``fixed``: points found at each of ``sigmas``, (S,); and, if they have sigmas of their own,
+        ``adaptive``: found under sigma_s and sigma_l, (2,), and with levels ``level_listed`` and ``level_found``
+        (2, 6).
 
     Shape:
         pred: (P, 2).
