@@ -17,14 +17,12 @@ def main() -> None:
         cfg.default_hooks.visualization.update(draw=True, test_out_dir=args.show_dir)
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     if args.csv is not None:
-        for evaluator in evaluators:
-            if evaluator.type.endswith('CountMetric'):
-                evaluator.out_file = args.csv
+        evaluators.append(dict(type='mmcount.DumpCounts', out_file=args.csv))
     if args.out is not None:
         if not args.out.endswith(('.pkl', '.pickle')):
             parser.error(f'--out must end in .pkl or .pickle, got {args.out}')
         evaluators.append(dict(type='DumpResults', out_file_path=args.out))
-        cfg.test_evaluator = evaluators
+    cfg.test_evaluator = evaluators
     build_runner(cfg).test()
     finish_distributed()
 

@@ -7,7 +7,8 @@ train_dataloader = dict(dataset=dict(dataset=dict(scene=scene)))
 val_dataloader = dict(dataset=dict(scene=scene))
 test_dataloader = dict(dataset=dict(scene=scene))
 test_evaluator = [
-    dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
     dict(type='mmcount.GameMetric', images='positive'),
     dict(type='mmcount.GameMetric', prefix='all'),
 ]

@@ -5,9 +5,9 @@ import pytest
 from mmengine.dataset import Compose
 from pycocotools import mask as coco_mask
 
+from benchmarks.real_data import data_root
 from mmcount.datasets import AnnotationError, COCOCounts
 from mmcount.datasets.formats.coco_json import half_of, image_order
-from mmcount.testing import data_root
 
 PIPELINE = Compose(
     [

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from benchmarks.real_data import data_root
 from mmcount.datasets import AdipocyteCells, AnnotationError, DotImageDataset, MBMCells, VGGCells
 from mmcount.datasets.formats import colour_points, dot_mask, mask_points, read_dot_image
-from mmcount.testing import data_root
 
 DOTS = [(0, 0), (1, 0), (7, 5), (3, 2)]  # (x, y); the first two touch
 

@@ -72,9 +72,8 @@ test_dataloader = dict(
     ),
 )
 
-val_evaluator = dict(type='mmcount.CountMetric', class_rmse=True)
-test_evaluator = dict(
-    type='mmcount.CountMetric',
-    class_rmse=True,
-    baseline=dict(dataset=dict(subset='train', pipeline=[], **common)),
-)
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.ClassRMSEMetric')]
+test_evaluator = [
+    *val_evaluator,
+    dict(type='mmcount.BaselineMetric', dataset=dict(subset='train', pipeline=[], **common)),
+]

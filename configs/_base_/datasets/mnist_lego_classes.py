@@ -71,17 +71,15 @@ test_dataloader = dict(
 )
 
 val_evaluator = [
-    dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
     dict(type='mmcount.GameMetric', images='positive'),
 ]
 # GAME twice: over the images that hold a class, and over all images, where density of classes that are not there costs.
 test_evaluator = [
-    dict(
-        type='mmcount.CountMetric',
-        classwise=False,
-        class_rmse=True,
-        baseline=dict(dataset=dict(subset='train', num_samples=4000, pipeline=[], **common)),
-    ),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
+    dict(type='mmcount.BaselineMetric', dataset=dict(subset='train', num_samples=4000, pipeline=[], **common)),
     dict(type='mmcount.GameMetric', images='positive'),
     dict(type='mmcount.GameMetric', prefix='all'),
 ]

@@ -62,7 +62,8 @@ test_dataloader = dict(
 )
 
 val_evaluator = [
-    dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
     dict(type='mmcount.GameMetric', images='positive'),
 ]
 test_evaluator = val_evaluator

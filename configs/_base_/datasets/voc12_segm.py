@@ -50,7 +50,8 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 val_evaluator = [
-    dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
     dict(type='mmcount.MaskOverlapMetric'),
 ]
 test_evaluator = val_evaluator

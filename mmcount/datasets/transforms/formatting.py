@@ -15,6 +15,7 @@ from mmcount.codecs.base import CountCodec, build_codec
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountDataSample, CountedBoxes, Objects, PointBoxes
 
+from .annotation_frame import annotation_mismatch, check_before_resize
 from .loading import image_name
 
 
@@ -182,6 +183,9 @@ class PackCountInputs(BaseTransform):
         # mmdet's detectors ask for the scale to undo, also where no transform changed it.
         meta = {'scale_factor': (1.0, 1.0), **results}
         sample.set_metainfo({key: meta[key] for key in self.meta_keys if key in meta})
+        mismatch = annotation_mismatch(results)
+        if mismatch is not None:
+            sample.set_metainfo(dict(gt_mismatch=mismatch))
         packed['data_samples'] = sample
         return packed
 
@@ -191,6 +195,7 @@ class PackCountInputs(BaseTransform):
         ignored = _ignore_flags(results)
         keep = np.ones_like(ignored)
         if self.image_counts == 'recompute':
+            check_before_resize(results, image_name(results))
             img_shape = results['img'].shape[:2] if 'img' in results else results['img_shape']
             keep = _visible(results['gt_bboxes'], img_shape)
             if self.min_visible_fraction is not None and 'bboxes' in instances:

@@ -21,7 +21,7 @@ class CountedTruth:
     """The annotations of a COCO-format file, by image.
 
     A box without ``count`` holds one object, one without ``area`` has that of the box, and ``iscrowd`` marks regions
-    that nobody has to find.
+    that need not be found.
 
     Args:
         path: The file.
@@ -100,7 +100,7 @@ class CountedTruth:
 def write_counted_results(
     path: str | Path, images: Iterable[tuple[int | str, Mapping[str, Any]]], category_ids: Sequence[int]
 ) -> int:
-    """Write detections in COCO's form of results, with ``count`` and, where it is known, ``cnt_score``.
+    """Write detections in COCO's form of results, with ``count`` and, if it is known, ``cnt_score``.
 
     Boxes that are not finite are left out: JSON cannot hold them.
 

@@ -250,6 +250,7 @@ class CountingDetector(DetectorWrapper):
                 'classes that the detector predicts, or, with a prompt, of its entities at most'
             ) from error
         sample.pred_counts = torch.as_tensor(counts, dtype=torch.float32, device=scores.device)
+        sample.set_metainfo(dict(count_score_thr=threshold))
         counted = instances.scores >= threshold
         cap = detection_cap(self)
         sample.saturated = cap is not None and int(counted.sum()) >= cap

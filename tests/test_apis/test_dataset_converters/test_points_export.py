@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from benchmarks.real_data import data_root
 from mmcount.apis.dataset_converters.points_export import export_points, shortest_decimal
 from mmcount.datasets import CountDataset, ShanghaiTechB
 from mmcount.registry import DATASETS
-from mmcount.testing import data_root
 from mmcount.utils import register_all_modules
 
 CLASSES = ('cell', 'big, "cell"')

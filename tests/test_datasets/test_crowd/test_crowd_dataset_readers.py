@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.real_data import data_root
 from mmcount.datasets import (
     FDST,
     UCFQNRF,
@@ -15,7 +16,6 @@ from mmcount.datasets import (
     ShanghaiTechA,
     ShanghaiTechB,
 )
-from mmcount.testing import data_root
 
 HEADS = [(3, 5), (10.5, 7.25), (20, 12)]
 BOXES = [[x - 2, y - 3, x + 2, y + 3] for x, y in HEADS]
