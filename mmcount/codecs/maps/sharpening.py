@@ -1,0 +1,79 @@
+"""The options of codecs that read objects from a deconvolved map."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .deconvolution import Blur, deconvolve
+from .hills import find_objects
+
+
+class SharpMap(NamedTuple):
+    """Objects behind a map.
+
+    Shape:
+        density: (C, h, w) float64, objects per cell, never negative.
+        cells: (P, 2) float64, (x, y) of the objects in cells, centres at integers.
+        labels: (P,) int64.
+        scores: (P,) float32, mass of an object; about 1.
+    """
+
+    density: Tensor
+    cells: Tensor
+    labels: Tensor
+    scores: Tensor
+
+    def density_of(self, counts: Tensor) -> Tensor:
+        """(C, h, w) float32 that sums to the (C,) counts; even where a class counts nothing or less."""
+        total = self.density.sum(dim=(1, 2))
+        counts = counts.to(total)
+        even = counts / self.density[0].numel()
+        scale = torch.where(counts > 0, counts / total, 0.0)
+        return (self.density * scale[:, None, None] + torch.where(counts > 0, 0.0, even)[:, None, None]).float()
+
+
+class Sharpening:
+    """Deconvolution of a map and the points in its hills.
+
+    Args:
+        iterations: Rounds of the deconvolution. 30 are enough where objects lie sparse, 100 where they touch.
+        threshold: Lowest and highest part of an object that makes a further point of a hill; between the two it is the
+            value that brings the number of points nearest to the mass.
+        hill_radius: Half-size in cells of the means that hills are found in; None takes that of the codec.
+
+    Raises:
+        ValueError: An option is out of range.
+    """
+
+    def __init__(
+        self, iterations: int = 100, threshold: tuple[float, float] = (0.4, 0.5), hill_radius: int | None = None
+    ) -> None:
+        if iterations < 1:
+            raise ValueError(f'iterations must be at least 1, got {iterations}')
+        if len(threshold) != 2 or not 0 < threshold[0] <= threshold[1] < 1:
+            raise ValueError(f'threshold must be two numbers with 0 < lowest <= highest < 1, got {threshold}')
+        if hill_radius is not None and hill_radius < 0:
+            raise ValueError(f'hill_radius must be None or at least 0, got {hill_radius}')
+        self.iterations = iterations
+        self.threshold = float(threshold[0]), float(threshold[1])
+        self.hill_radius = hill_radius
+
+    def __call__(self, maps: Tensor, blur: Blur, hill_radius: int = 0) -> SharpMap:
+        """Objects behind a map.
+
+        Args:
+            maps: (C, h, w).
+            blur: What made the map out of objects.
+            hill_radius: Cells; the option of this name goes first.
+        """
+        density = deconvolve(maps, blur, self.iterations)
+        radius = hill_radius if self.hill_radius is None else self.hill_radius
+        places, labels, scores = find_objects(density.cpu().numpy(), self.threshold, radius)
+        device = maps.device
+        return SharpMap(
+            density,
+            torch.from_numpy(places).to(device),
+            torch.from_numpy(labels).to(device),
+            torch.from_numpy(scores).float().to(device),
+        )
