@@ -130,8 +130,8 @@ def _nearest_cells(masses: NDArray[Any], y: int, x: int, share: float) -> tuple[
         rows, cols = np.nonzero(masses[top : y + radius + 1, left : x + radius + 1] > 0)
         rows, cols = rows + top, cols + left
         distance = (rows - y) ** 2 + (cols - x) ** 2
-        # Cells beyond the radius are not all in the square: others at their distance may be nearer in the order.
-        near = distance <= radius**2 if radius < largest else np.ones(len(rows), dtype=bool)
+        # The square holds all cells up to its radius, but only some of those beyond it.
+        near = distance <= (radius**2 if radius < largest else np.inf)
         if radius >= largest or masses[rows[near], cols[near]].sum() >= share:
             order = np.argsort(distance[near], kind='stable')
             return rows[near][order], cols[near][order]
@@ -160,7 +160,7 @@ def find_objects(
         >>> places.tolist(), scores.tolist()
         ([[1.25, 1.0], [5.0, 3.0], [5.0, 3.0]], [1.0, 1.0, 1.0])
     """
-    num_classes, height, width = cells.shape
+    _, height, width = cells.shape
     size = height * width
     summits = find_summits(smooth(cells, hill_radius))
     flat = cells.reshape(-1)
@@ -202,4 +202,4 @@ def _place_crowds(
         box = np.zeros((rows[hill].max() - top + 1, cols[hill].max() - left + 1))
         box[rows[hill] - top, cols[hill] - left] = flat[hill]
         number, end = numbers[tops[crowd]], ends[crowd]
-        places[end - number : end] = split_hill(box, int(number)) + (left, top)
+        places[end - number : end] = split_hill(box, int(number)) + np.array([left, top])

@@ -1,6 +1,7 @@
 """The options of codecs that read objects from a deconvolved map."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ class SharpMap(NamedTuple):
         return (self.density * scale[:, None, None] + torch.where(counts > 0, 0.0, even)[:, None, None]).float()
 
 
+@dataclass(frozen=True)
 class Sharpening:
     """Deconvolution of a map and the points in its hills.
 
@@ -46,18 +48,17 @@ class Sharpening:
         ValueError: An option is out of range.
     """
 
-    def __init__(
-        self, iterations: int = 100, threshold: tuple[float, float] = (0.4, 0.5), hill_radius: int | None = None
-    ) -> None:
-        if iterations < 1:
-            raise ValueError(f'iterations must be at least 1, got {iterations}')
-        if len(threshold) != 2 or not 0 < threshold[0] <= threshold[1] < 1:
-            raise ValueError(f'threshold must be two numbers with 0 < lowest <= highest < 1, got {threshold}')
-        if hill_radius is not None and hill_radius < 0:
-            raise ValueError(f'hill_radius must be None or at least 0, got {hill_radius}')
-        self.iterations = iterations
-        self.threshold = float(threshold[0]), float(threshold[1])
-        self.hill_radius = hill_radius
+    iterations: int = 100
+    threshold: tuple[float, ...] = (0.4, 0.5)
+    hill_radius: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ValueError(f'iterations must be at least 1, got {self.iterations}')
+        if len(self.threshold) != 2 or not 0 < self.threshold[0] <= self.threshold[1] < 1:
+            raise ValueError(f'threshold must be two numbers with 0 < lowest <= highest < 1, got {self.threshold}')
+        if self.hill_radius is not None and self.hill_radius < 0:
+            raise ValueError(f'hill_radius must be None or at least 0, got {self.hill_radius}')
 
     def __call__(self, maps: Tensor, blur: Blur, hill_radius: int = 0) -> SharpMap:
         """Objects behind a map.
@@ -69,7 +70,8 @@ class Sharpening:
         """
         density = deconvolve(maps, blur, self.iterations)
         radius = hill_radius if self.hill_radius is None else self.hill_radius
-        places, labels, scores = find_objects(density.cpu().numpy(), self.threshold, radius)
+        low, high = self.threshold
+        places, labels, scores = find_objects(density.cpu().numpy(), (low, high), radius)
         device = maps.device
         return SharpMap(
             density,
@@ -77,3 +79,20 @@ class Sharpening:
             torch.from_numpy(labels).to(device),
             torch.from_numpy(scores).float().to(device),
         )
+
+
+def refuse_peak_options(options: dict[str, Any], codec: str) -> None:
+    """Refuse options of local maxima, whose peaks lie between objects, and any that never were.
+
+    Raises:
+        TypeError: There are options.
+    """
+    if not options:
+        return
+    names = ', '.join(sorted(options))
+    if set(options) <= {'peak_radius', 'peak_threshold'}:
+        raise TypeError(
+            f"{codec} has no {names} any more: points come from points='deconvolution' (the default), with "
+            'threshold=(lowest, highest) part of an object; points=None gives none'
+        )
+    raise TypeError(f'{codec} got unexpected options: {names}')
