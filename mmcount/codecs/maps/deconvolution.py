@@ -14,41 +14,61 @@ from torch import Tensor
 # SMALLEST, so that no ratio overflows.
 FLOOR = 1e-12
 SMALLEST = 1e-9
-MAX_ACCELERATION = 0.999
+MAX_RATE = 0.999
+TINY = torch.finfo(torch.float64).tiny
 
 
-def box_sum(maps: Tensor, side: int) -> Tensor:
-    """Sum of every ``side`` x ``side`` square that lies inside a map.
+class BoxSum:
+    """Sums of all squares inside a map, prepared for maps of one shape.
 
     Windows of 2, 4, 8, ... cells are added up, so that no cell outside of a square takes part in its sum, not even by
-    rounding. A summed-area table would carry the rounding of all cells before it.
+    rounding; a summed-area table would carry the rounding of all cells before it. Buffers and views are made once: on
+    small maps they would take longer than the additions.
 
     Args:
-        maps: (..., h, w).
-        side: Cells, at most h and w.
-
-    Returns:
-        (..., h - side + 1, w - side + 1).
+        shape: (C, h, w).
+        side: Side of a square, cells; at most h and w.
+        margin: Zeros around the map, cells.
+        device: Of the maps.
 
     Example:
-        >>> box_sum(torch.tensor([[1.0, 2.0, 0.0], [0.0, 4.0, 8.0]]), side=2).tolist()
-        [[7.0, 14.0]]
+        >>> BoxSum((1, 2, 3), side=2)(torch.tensor([[[1.0, 2.0, 0.0], [0.0, 4.0, 8.0]]])).tolist()
+        [[[7.0, 14.0]]]
     """
-    for dim in (-2, -1):
-        length = maps.shape[dim] - side + 1
-        window, total, covered = 1, None, 0
-        while True:
-            if side & window:
-                part = maps.narrow(dim, covered, length)
-                total = part if total is None else total + part
-                covered += window
-            if covered == side:
-                break
-            reach = maps.shape[dim] - window
-            maps = maps.narrow(dim, 0, reach) + maps.narrow(dim, window, reach)
-            window *= 2
-        maps = total
-    return maps
+
+    def __init__(
+        self, shape: tuple[int, ...], side: int, margin: int = 0, device: torch.device | str | None = None
+    ) -> None:
+        num_classes, height, width = shape
+        padded = num_classes, height + 2 * margin, width + 2 * margin
+        maps = torch.zeros(padded, dtype=torch.float64, device=device)
+        self.inner = maps[:, margin : margin + height, margin : margin + width]
+        self.steps: list[tuple[Tensor, Tensor, Tensor]] = []
+        for dim in (1, 2):
+            length = maps.shape[dim] - side + 1
+            window, covered = 1, side & 1
+            total = maps.narrow(dim, 0, length) if covered else None
+            while covered < side:
+                reach = maps.shape[dim] - window
+                maps = self._add(maps.narrow(dim, 0, reach), maps.narrow(dim, window, reach))
+                window *= 2
+                if side & window:
+                    part = maps.narrow(dim, covered, length)
+                    total = part if total is None else self._add(total, part)
+                    covered += window
+            maps = total
+        self.result = maps
+
+    def _add(self, first: Tensor, second: Tensor) -> Tensor:
+        self.steps.append((first, second, torch.empty_like(first, memory_format=torch.contiguous_format)))
+        return self.steps[-1][-1]
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """(C, h, w) -> (C, h + 2 * margin - side + 1, w + 2 * margin - side + 1) float64."""
+        self.inner.copy_(maps)
+        for first, second, total in self.steps:
+            torch.add(first, second, out=total)
+        return self.result.clone()
 
 
 class Blur(ABC):
@@ -76,23 +96,27 @@ class BoxBlur(Blur):
 
     Args:
         side: Cells of x along a window.
+        shape: (C, h, w) of x.
+        device: Of the map.
 
     Example:
-        >>> BoxBlur(2).spread(torch.tensor([[[1.0, 3.0]]])).tolist()
+        >>> BoxBlur(2, (1, 1, 2)).spread(torch.tensor([[[1.0, 3.0]]])).tolist()
         [[[1.0, 4.0, 3.0], [1.0, 4.0, 3.0]]]
     """
 
-    def __init__(self, side: int) -> None:
-        self.side = side
+    def __init__(self, side: int, shape: tuple[int, int, int], device: torch.device | str | None = None) -> None:
+        num_classes, height, width = shape
         self.mass = float(side**2)
+        self._windows = BoxSum(shape, side, margin=side - 1, device=device)
+        self._objects = BoxSum((num_classes, height + side - 1, width + side - 1), side, device=device)
 
     def spread(self, cells: Tensor) -> Tensor:
         """(C, h, w) objects per cell -> (C, h + side - 1, w + side - 1) objects per window."""
-        return box_sum(torch.nn.functional.pad(cells, (self.side - 1,) * 4), self.side)
+        return self._windows(cells)
 
     def gather(self, maps: Tensor) -> Tensor:
         """Sum of all windows that see each cell."""
-        return box_sum(maps, self.side)
+        return self._objects(maps)
 
 
 class GaussianBlur(Blur):
@@ -147,22 +171,24 @@ def deconvolve(maps: Tensor, blur: Blur, iterations: int = 100) -> Tensor:
     Example:
         >>> dots = torch.zeros(1, 5, 5, dtype=torch.float64)
         >>> dots[0, 1, 1], dots[0, 3, 4] = 1.0, 2.0
-        >>> blur = BoxBlur(3)
+        >>> blur = BoxBlur(3, (1, 5, 5))
         >>> deconvolve(blur.spread(dots), blur).round(decimals=3).equal(dots)
         True
     """
     maps = maps.double().clamp(min=0)
-    cells = (blur.gather(maps) / blur.mass**2).clamp(min=FLOOR)
-    previous, correction, earlier = cells, None, None
+    cells = previous = (blur.gather(maps) / blur.mass**2).clamp(min=FLOOR)
+    correction = earlier = torch.zeros_like(cells)
     for _ in range(iterations):
-        ahead = cells
-        if correction is not None and earlier is not None:
-            dims = (-2, -1)
-            norm = (earlier * earlier).sum(dims, keepdim=True)
-            rate = (correction * earlier).sum(dims, keepdim=True) / norm.clamp(min=torch.finfo(norm.dtype).tiny)
-            # A round that changed nothing leaves nothing to accelerate: 0 / tiny is 0.
-            ahead = (cells + rate.clamp(0, MAX_ACCELERATION) * (cells - previous)).clamp(min=FLOOR)
-        ratio = blur.gather(maps / blur.spread(ahead).clamp(min=SMALLEST)) / blur.mass
-        previous, cells = cells, (ahead * ratio).clamp(min=FLOOR)
-        earlier, correction = correction, cells - ahead
+        # Two corrections exist from the third round on; before, this is 0 / tiny.
+        rate = _inner(correction, earlier) / _inner(earlier, earlier).clamp(min=TINY)
+        ahead = torch.addcmul(cells, rate.clamp(0, MAX_RATE), cells - previous).clamp_(min=FLOOR)
+        ratio = blur.gather(maps / blur.spread(ahead).clamp_(min=SMALLEST)).div_(blur.mass)
+        previous, earlier = cells, correction
+        cells = (ahead * ratio).clamp_(min=FLOOR)
+        correction = cells - ahead
     return cells
+
+
+def _inner(first: Tensor, second: Tensor) -> Tensor:
+    """(C, 1, 1) inner products of (C, h, w) maps."""
+    return (first * second).sum(dim=(-2, -1), keepdim=True)

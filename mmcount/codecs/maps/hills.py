@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .deconvolution import box_sum
+from .deconvolution import BoxSum
 
 NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 
@@ -53,8 +53,8 @@ def smooth(maps: NDArray[Any], radius: int) -> NDArray[Any]:
     if radius == 0:
         return maps
     side = 2 * radius + 1
-    cells = torch.nn.functional.pad(torch.from_numpy(maps), (2 * radius,) * 4)
-    return (box_sum(box_sum(cells, side), side) / side**4).numpy()
+    once = BoxSum(maps.shape, side, margin=2 * radius)(torch.from_numpy(maps))
+    return (BoxSum(once.shape, side)(once) / side**4).numpy()
 
 
 def objects_in_hills(masses: NDArray[Any], total: float, threshold: tuple[float, float]) -> NDArray[Any]:

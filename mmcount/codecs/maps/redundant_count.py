@@ -195,8 +195,9 @@ class RedundantCountCodec(CountCodec):
             density = output / self.mass_per_object
             return CountPrediction(counts, *no_points(output), density, grid.extent, spread=spread)
         # The windows of the first row and column end before the image: what a network writes there holds no place.
-        sharp = self.sharpening(output[:, 1:, 1:], BoxBlur(self.repeats), hill_radius=self.repeats // 10)
         image = MapGrid(grid.img_shape, self.stride)
+        blur = BoxBlur(self.repeats, (self.num_classes, *image.shape), output.device)
+        sharp = self.sharpening(output[:, 1:, 1:], blur, hill_radius=self.repeats // 10)
         points = image.clamp(image.to_image(sharp.cells)).float()
         density = sharp.density_of(counts)
         return CountPrediction(counts, points, sharp.labels, sharp.scores, density, image.extent, spread=spread)
