@@ -12,9 +12,15 @@ from mmcount.registry import CODECS
 from mmcount.structures.map_grid import MapGrid
 from mmcount.structures.objects import Objects
 from mmcount.structures.prediction import CountPrediction, no_points
+from mmcount.utils.moved_options import refuse_moved
 
 from .deconvolution import BoxBlur
-from .sharpening import Sharpening, refuse_peak_options
+from .sharpening import Sharpening
+
+REPLACED = (
+    "points come from points='deconvolution' (the default), with threshold=(lowest, highest) part of an object that "
+    'makes a point; points=None gives none'
+)
 
 
 def window_counts(
@@ -117,7 +123,7 @@ class RedundantCountCodec(CountCodec):
         hill_radius: int | None = None,
         **removed: Any,
     ) -> None:
-        refuse_peak_options(removed, type(self).__name__)
+        refuse_moved(type(self).__name__, removed, dict(peak_radius=REPLACED, peak_threshold=REPLACED))
         super().__init__(num_classes=num_classes, stride=stride)
         if window_size < 1 or window_size % stride:
             raise ValueError(f'stride must divide window_size, got stride {stride} and window_size {window_size}')
@@ -126,6 +132,11 @@ class RedundantCountCodec(CountCodec):
         self.window_size = window_size
         self.points = points
         self.sharpening = Sharpening(iterations, tuple(threshold), hill_radius)
+
+    @property
+    def repeats(self) -> int:
+        """Windows that see one object along each side."""
+        return self.window_size // self.stride
 
     @property
     def mass_per_object(self) -> float:  # type: ignore[override]

@@ -1,7 +1,7 @@
 """The options of codecs that read objects from a deconvolved map."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -79,20 +79,3 @@ class Sharpening:
             torch.from_numpy(labels).to(device),
             torch.from_numpy(scores).float().to(device),
         )
-
-
-def refuse_peak_options(options: dict[str, Any], codec: str) -> None:
-    """Refuse options of local maxima, whose peaks lie between objects, and any that never were.
-
-    Raises:
-        TypeError: There are options.
-    """
-    if not options:
-        return
-    names = ', '.join(sorted(options))
-    if set(options) <= {'peak_radius', 'peak_threshold'}:
-        raise TypeError(
-            f"{codec} has no {names} any more: points come from points='deconvolution' (the default), with "
-            'threshold=(lowest, highest) part of an object; points=None gives none'
-        )
-    raise TypeError(f'{codec} got unexpected options: {names}')
