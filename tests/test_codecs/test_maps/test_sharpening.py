@@ -106,8 +106,8 @@ def test_points_three_cells_apart_come_back_for_every_stride_and_size(data, shap
     expected = np.minimum(points // stride * stride + (stride - 1) / 2, limit)
     assert len(decoded.points) == len(expected)
     distance = np.abs(decoded.points.numpy()[:, None] - expected).max(axis=2)
-    assert distance.min(axis=0).max() <= 0.1 * stride
-    assert distance.min(axis=1).max() <= 0.1 * stride
+    assert distance.min(axis=0).max() <= 0.25 * stride
+    assert distance.min(axis=1).max() <= 0.25 * stride
 
 
 def test_flipped_points_come_back_flipped():
