@@ -15,7 +15,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-# Half a digit: whoever finds a point within it looks at the right one.
+# Half of a digit of 14 px: a point within it lies on its digit.
 points = dict(type='mmcount.LocalizationMetric', sigmas=(7,))
 val_evaluator = [_base_.val_evaluator, points]
 test_evaluator = [_base_.test_evaluator, points]
