@@ -124,37 +124,57 @@ class GaussianBlur(Blur):
 
     Args:
         sigma: Standard deviation, cells.
-        map_shape: (h, w).
+        shape: (C, h, w) of x and of the map.
         truncate: Radius of the Gaussian in standard deviations.
+        device: Of the map.
 
     Example:
         >>> cells = torch.eye(15, dtype=torch.float64).view(15, 3, 5)
-        >>> GaussianBlur(0.7, (3, 5)).spread(cells).sum(dim=(1, 2)).allclose(torch.ones(15, dtype=torch.float64))
+        >>> GaussianBlur(0.7, (15, 3, 5)).spread(cells).sum(dim=(1, 2)).allclose(torch.ones(15, dtype=torch.float64))
         True
     """
 
-    def __init__(self, sigma: float, map_shape: tuple[int, int], truncate: float = 4.0) -> None:
+    def __init__(
+        self,
+        sigma: float,
+        shape: tuple[int, int, int],
+        truncate: float = 4.0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        num_classes, height, width = shape
         radius = max(1, math.ceil(truncate * sigma))
-        self.taps = [math.exp(-0.5 * (cell / sigma) ** 2) for cell in range(radius + 1)]
-        self.inside = self._blur(torch.ones(1, *map_shape, dtype=torch.float64))
+        taps = [math.exp(-0.5 * (cell / sigma) ** 2) for cell in range(radius + 1)]
+        # Zeros around the rows, then around the columns; as in BoxSum, buffers and views are made once.
+        tall, wide, self.result = (
+            torch.zeros(num_classes, height + 2 * rows, width + 2 * columns, dtype=torch.float64, device=device)
+            for rows, columns in ((radius, 0), (0, radius), (0, 0))
+        )
+        self.inner = tall.narrow(1, radius, height)
+        self.axes = [
+            (total, [(source.narrow(dim, radius + cell, side), taps[abs(cell)]) for cell in range(-radius, radius + 1)])
+            for source, total, dim, side in (
+                (tall, wide.narrow(2, radius, width), 1, height),
+                (wide, self.result, 2, width),
+            )
+        ]
+        self.inside = self._blur(torch.ones_like(self.inner))
 
     def _blur(self, maps: Tensor) -> Tensor:
-        """Separable Gaussian with zeros around the map."""
-        for dim in (-2, -1):
-            total, side = maps * self.taps[0], maps.shape[dim]
-            for cell, weight in enumerate(self.taps[1:side], start=1):
-                total.narrow(dim, cell, side - cell).add_(maps.narrow(dim, 0, side - cell), alpha=weight)
-                total.narrow(dim, 0, side - cell).add_(maps.narrow(dim, cell, side - cell), alpha=weight)
-            maps = total
-        return maps
+        """Separable Gaussian with zeros around the map, not normalised."""
+        self.inner.copy_(maps)
+        for total, parts in self.axes:
+            total.zero_()
+            for part, weight in parts:
+                total.add_(part, alpha=weight)
+        return self.result.clone()
 
     def spread(self, cells: Tensor) -> Tensor:
         """(C, h, w) objects per cell -> (C, h, w) densities."""
-        return self._blur(cells / self.inside.to(cells))
+        return self._blur(cells / self.inside)
 
     def gather(self, maps: Tensor) -> Tensor:
         """Mean of a map under the Gaussian of each cell."""
-        return self._blur(maps) / self.inside.to(maps)
+        return self._blur(maps).div_(self.inside)
 
 
 def deconvolve(maps: Tensor, blur: Blur, iterations: int = 100) -> Tensor:

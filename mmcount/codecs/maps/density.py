@@ -42,6 +42,8 @@ class DensityCodec(CountCodec):
 
     Every point spreads a Gaussian that is normalised over the cells inside the map, borders included, so that
     ``sum(map)`` is the number of points whatever the stride (blurring and then shrinking a map loses up to 1 %).
+    As the Gaussian is known, the objects behind a predicted map are solved for
+    (:class:`mmcount.codecs.maps.sharpening.Sharpening`); neighbours whose Gaussians have but one maximum come apart.
 
     Args:
         sigma: Standard deviation of the Gaussian, input pixels.
@@ -89,6 +91,8 @@ class DensityCodec(CountCodec):
             raise ValueError(f'padding must not be negative, got {padding}')
         if points not in ('deconvolution', 'local_maxima', None):
             raise ValueError(f"points must be 'deconvolution', 'local_maxima' or None, got {points!r}")
+        if peak_radius is None or peak_radius < 1:
+            raise ValueError(f'peak_radius must be at least 1, got {peak_radius}: points=None gives no points')
         self.sigma = sigma
         self.truncate = truncate
         self.padding = padding
@@ -168,6 +172,6 @@ class DensityCodec(CountCodec):
             single = 1 / max(1.0, 2 * np.pi * sigma**2)
             cells, labels, scores = local_maxima(density, self.peak_radius, self.peak_threshold * single)
         else:
-            blur = GaussianBlur(sigma, grid.shape, self.truncate)
+            blur = GaussianBlur(sigma, (self.num_classes, *grid.shape), self.truncate, density.device)
             _, cells, labels, scores = self.sharpening(density, blur, hill_radius=int(sigma / 4))
         return grid.clamp(grid.to_image(cells)).float(), labels, scores

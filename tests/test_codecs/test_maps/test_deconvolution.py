@@ -50,7 +50,7 @@ def test_gather_of_boxes_is_the_adjoint_of_spread(seed, height, width, side):
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(seed=seeds, height=sides, width=sides, sigma=st.floats(0.3, 9))
 def test_gather_of_gaussians_is_the_adjoint_of_spread(seed, height, width, sigma):
-    blur = GaussianBlur(sigma, (height, width))
+    blur = GaussianBlur(sigma, (2, height, width))
     cells, maps = random_maps(seed, 2, height, width), random_maps(seed + 1, 2, height, width)
     torch.testing.assert_close((blur.spread(cells) * maps).sum(), (cells * blur.gather(maps)).sum())
     torch.testing.assert_close(blur.gather(torch.ones_like(maps)), torch.ones_like(cells))
@@ -89,7 +89,7 @@ def test_a_density_target_is_the_gaussian_blur_of_objects_at_centres_of_cells(se
     for column, row in cells[inside.numpy()]:
         objects[0, row, column] += 1
     target = codec.encode(Objects(points[inside].numpy()), grid)['data']
-    expected = GaussianBlur(sigma / stride, grid.shape).spread(objects)
+    expected = GaussianBlur(sigma / stride, objects.shape).spread(objects)
     np.testing.assert_allclose(target, expected.numpy(), atol=1e-6)
 
 
@@ -112,7 +112,7 @@ def test_a_window_of_one_cell_is_the_map_itself():
     torch.testing.assert_close(deconvolve(maps, BoxBlur(1, maps.shape), 1), maps)
 
 
-@pytest.mark.parametrize('blur', [BoxBlur(8, (1, 32, 32)), GaussianBlur(1.0, (32, 32))], ids=['box', 'gaussian'])
+@pytest.mark.parametrize('blur', [BoxBlur(8, (1, 32, 32)), GaussianBlur(1.0, (1, 32, 32))], ids=['box', 'gaussian'])
 def test_objects_come_back_exactly_at_every_border(blur):
     objects = torch.zeros(1, 32, 32, dtype=torch.float64)
     for place in ((0, 0), (0, 31), (31, 0), (31, 31), (0, 14), (17, 31), (12, 12)):
