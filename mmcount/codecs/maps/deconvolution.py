@@ -177,11 +177,12 @@ class GaussianBlur(Blur):
         return self._blur(maps).div_(self.inside)
 
 
+@torch.no_grad()
 def deconvolve(maps: Tensor, blur: Blur, iterations: int = 100) -> Tensor:
     """Solve ``A x = maps`` for non-negative x, each class by itself.
 
     Args:
-        maps: (C, h, w) of any real dtype; what is negative counts as zero.
+        maps: (C, h, w) of any real dtype; what is negative counts as zero. No gradient passes.
         blur: A.
         iterations: Rounds.
 

@@ -155,3 +155,8 @@ def test_half_precision_maps_are_solved_in_double_precision():
     maps = random_maps(1, 1, 12, 12).half()
     blur = BoxBlur(4, (1, 9, 9))
     torch.testing.assert_close(deconvolve(maps, blur, 10), deconvolve(maps.double(), blur, 10))
+
+
+def test_maps_of_a_training_network_are_solved_without_gradients():
+    maps = random_maps(2, 1, 9, 9).requires_grad_()
+    assert not deconvolve(maps, BoxBlur(4, (1, 6, 6)), 5).requires_grad
