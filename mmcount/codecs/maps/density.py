@@ -168,10 +168,10 @@ class DensityCodec(CountCodec):
         sigma = self.sigma / self.stride
         if self.points is None:
             return no_points(density)
-        if self.points == 'local_maxima':
-            single = 1 / max(1.0, 2 * np.pi * sigma**2)
-            cells, labels, scores = local_maxima(density, self.peak_radius, self.peak_threshold * single)
-        else:
+        if self.points == 'deconvolution':
             blur = GaussianBlur(sigma, (self.num_classes, *grid.shape), self.truncate, density.device)
-            _, cells, labels, scores = self.sharpening(density, blur, hill_radius=int(sigma / 4))
-        return grid.clamp(grid.to_image(cells)).float(), labels, scores
+            _, points, labels, scores = self.sharpening(density, blur, grid, hill_radius=int(sigma / 4))
+            return points, labels, scores
+        single = 1 / max(1.0, 2 * np.pi * sigma**2)
+        cells, labels, scores = local_maxima(density, self.peak_radius, self.peak_threshold * single)
+        return grid.clamp(grid.to_image(cells)), labels, scores

@@ -203,7 +203,6 @@ class RedundantCountCodec(CountCodec):
         # The windows of the first row and column end before the image: what a network writes there holds no place.
         image = MapGrid(grid.img_shape, self.stride)
         blur = BoxBlur(self.repeats, (self.num_classes, *image.shape), output.device)
-        sharp = self.sharpening(output[:, 1:, 1:], blur, hill_radius=self.repeats // 10)
-        points = image.clamp(image.to_image(sharp.cells)).float()
+        sharp = self.sharpening(output[:, 1:, 1:], blur, image, hill_radius=self.repeats // 10)
         density = sharp.density_of(counts)
-        return CountPrediction(counts, points, sharp.labels, sharp.scores, density, image.extent, spread=spread)
+        return CountPrediction(counts, *sharp[1:], density, image.extent, spread=spread)

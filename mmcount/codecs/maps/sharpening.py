@@ -1,13 +1,20 @@
 """The options of codecs that read objects from a deconvolved map."""
 
+import logging
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
+
+from mmcount.structures.map_grid import MapGrid
 
 from .deconvolution import Blur, deconvolve
 from .hills import find_objects
+
+# So many objects are placed on an image of any size, even of one pixel.
+FEW = 1000
 
 
 class SharpMap(NamedTuple):
@@ -15,13 +22,13 @@ class SharpMap(NamedTuple):
 
     Shape:
         density: (C, h, w) float64, objects per cell, never negative.
-        cells: (P, 2) float64, (x, y) of the objects in cells, centres at integers.
+        points: (P, 2) float32, (x, y) px, inside the image.
         labels: (P,) int64.
         scores: (P,) float32, mass of an object; about 1.
     """
 
     density: Tensor
-    cells: Tensor
+    points: Tensor
     labels: Tensor
     scores: Tensor
 
@@ -60,22 +67,43 @@ class Sharpening:
         if self.hill_radius is not None and self.hill_radius < 0:
             raise ValueError(f'hill_radius must be None or at least 0, got {self.hill_radius}')
 
-    def __call__(self, maps: Tensor, blur: Blur, hill_radius: int = 0) -> SharpMap:
+    def __call__(self, maps: Tensor, blur: Blur, grid: MapGrid, hill_radius: int = 0) -> SharpMap:
         """Objects behind a map.
+
+        A class of more objects than the image has pixels, as untrained and diverged networks predict them, gets no
+        points, with a warning.
 
         Args:
             maps: (C, h, w).
             blur: What made the map out of objects.
+            grid: Where the cells of the objects lie.
             hill_radius: Cells; the option of this name goes first.
         """
         density = deconvolve(maps, blur, self.iterations)
         radius = hill_radius if self.hill_radius is None else self.hill_radius
         low, high = self.threshold
-        places, labels, scores = find_objects(density.cpu().numpy(), (low, high), radius)
+        places, labels, scores = find_objects(_possible(density, grid).cpu().numpy(), (low, high), radius)
         device = maps.device
+        points = grid.clamp(grid.to_image(torch.from_numpy(places)))
         return SharpMap(
             density,
-            torch.from_numpy(places).to(device),
+            points.float().to(device),
             torch.from_numpy(labels).to(device),
             torch.from_numpy(scores).float().to(device),
         )
+
+
+def _possible(density: Tensor, grid: MapGrid) -> Tensor:
+    """The density, zero in classes of more objects than pixels."""
+    height, width = grid.img_shape
+    most = max(height * width, FEW)
+    totals = density.sum(dim=(1, 2))
+    if bool((totals <= most).all()):
+        return density
+    numbers = {label: round(float(totals[label])) for label in torch.nonzero(totals > most).flatten().tolist()}
+    print_log(
+        f'no points: the map holds more objects than the image of {height} x {width} px has pixels, by class {numbers}',
+        'current',
+        logging.WARNING,
+    )
+    return density * (totals <= most)[:, None, None]

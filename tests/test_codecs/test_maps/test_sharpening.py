@@ -208,3 +208,18 @@ def test_options_of_local_maxima_are_refused_with_their_replacement():
         RedundantCountCodec(32, 4, window=3)
     with pytest.raises(ValueError, match="points must be 'deconvolution' or None, got 'peaks'"):
         RedundantCountCodec(32, 4, points='peaks')
+
+
+def test_a_class_of_more_objects_than_pixels_gets_no_points_and_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmcount.codecs.maps.sharpening.print_log', lambda text, *_: said.append(text))
+    codec = RedundantCountCodec(8, 4, num_classes=2)
+    grid = codec.grid((40, 40))
+    maps = torch.from_numpy(codec.encode(Objects(np.array([[20.0, 20.0]]), np.array([1])), grid)['data'])
+    maps[0] = 1e9
+    decoded = codec.decode((maps,), grid)
+    assert decoded.labels.tolist() == [1]
+    assert float(decoded.counts[0]) > 1e9
+    torch.testing.assert_close(decoded.density.sum(dim=(1, 2)), decoded.counts)
+    assert len(said) == 1
+    assert 'more objects than the image of 40 x 40 px has pixels' in said[0]
