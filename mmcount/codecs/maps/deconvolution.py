@@ -42,6 +42,8 @@ class BoxSum:
         num_classes, height, width = shape
         padded = num_classes, height + 2 * margin, width + 2 * margin
         maps = torch.zeros(padded, dtype=torch.float64, device=device)
+        # Sums of a power of two need the last window only: two buffers in turn. Others add up windows of several sides.
+        self._spare = [torch.empty_like(maps).flatten() for _ in range(2)] if side & (side - 1) == 0 else []
         self.inner = maps[:, margin : margin + height, margin : margin + width]
         self.steps: list[tuple[Tensor, Tensor, Tensor]] = []
         for dim in (1, 2):
@@ -60,8 +62,10 @@ class BoxSum:
         self.result = maps
 
     def _add(self, first: Tensor, second: Tensor) -> Tensor:
-        self.steps.append((first, second, torch.empty_like(first, memory_format=torch.contiguous_format)))
-        return self.steps[-1][-1]
+        buffer = self._spare[len(self.steps) % 2] if self._spare else first.new_empty(first.numel())
+        total = buffer[: first.numel()].view(first.shape)
+        self.steps.append((first, second, total))
+        return total
 
     def __call__(self, maps: Tensor) -> Tensor:
         """(C, h, w) -> (C, h + 2 * margin - side + 1, w + 2 * margin - side + 1) float64."""
