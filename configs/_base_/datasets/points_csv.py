@@ -13,6 +13,7 @@ common = dict(
     metainfo=dict(classes=classes),
     split=split,
 )
+num_workers = 2
 
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
@@ -22,23 +23,23 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(subset='train', **common),
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=min(num_workers, 1),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='val', pipeline=test_pipeline, test_mode=True, **common),
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=min(num_workers, 1),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='test', pipeline=test_pipeline, test_mode=True, **common),

@@ -4,6 +4,7 @@ dataset_type = 'mmcount.VOCCounts'
 data_root = 'data/VOCdevkit/VOC2007/'
 count_limit = 4
 common = dict(type=dataset_type, data_root=data_root, count_difficult=False)
+num_workers = 4
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
@@ -21,8 +22,8 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         ann_file='ImageSets/Main/train.txt',
@@ -33,8 +34,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=min(num_workers, 2),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
@@ -46,8 +47,8 @@ val_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=min(num_workers, 2),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -5,6 +5,7 @@
 data_root = 'data/VOCdevkit/VOC2012/'
 count_limit = 4
 proposals = dict(type='mmcount.MCGProposals', folder=data_root + 'proposals')
+num_workers = 4
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
@@ -23,8 +24,8 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.VOCSegmentationTrain', data_root=data_root, count_limit=count_limit, pipeline=train_pipeline
@@ -32,8 +33,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=min(num_workers, 2),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
