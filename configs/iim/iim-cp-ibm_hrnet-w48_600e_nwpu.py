@@ -1,4 +1,4 @@
-"""IIM on NWPU-Crowd, ablation (Table 3): a threshold for each image, both trained by the second loss.
+"""IIM on NWPU-Crowd, ablation (Table 3): one threshold for each image, trained by both losses.
 
 Command:  python tools/train.py configs/iim/iim-cp-ibm_hrnet-w48_600e_nwpu.py
 Data:     NWPU-Crowd

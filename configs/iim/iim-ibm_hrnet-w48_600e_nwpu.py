@@ -1,4 +1,4 @@
-"""IIM on NWPU-Crowd, ablation (Table 3): a threshold for each image, trained alone by the second loss.
+"""IIM on NWPU-Crowd, ablation (Table 3): one threshold for each image, trained by the second loss.
 
 Command:  python tools/train.py configs/iim/iim-ibm_hrnet-w48_600e_nwpu.py
 Data:     NWPU-Crowd

@@ -1,4 +1,4 @@
-"""A small IIM on dense scenes of digits, ablation (Table 3): a threshold for each image, trained alone by the second loss.
+"""A small IIM on dense scenes of digits, ablation (Table 3): one threshold for each image, trained by the second loss.
 
 Command:  python tools/train.py configs/iim/iim-ibm_tiny-resnet_cpu-5min_mnist-lego-dense.py
 Data:     MNIST-LEGO dense

@@ -1,4 +1,4 @@
-"""IIM on NWPU-Crowd, ablation (Table 3): the thresholds alone are trained by the second loss.
+"""IIM on NWPU-Crowd, ablation (Table 3): the second loss trains the thresholds alone.
 
 Command:  python tools/train.py configs/iim/iim-pbm_hrnet-w48_600e_nwpu.py
 Data:     NWPU-Crowd

@@ -1,4 +1,4 @@
-"""A small IIM on dense scenes of digits, ablation (Table 3): the thresholds alone are trained by the second loss.
+"""A small IIM on dense scenes of digits, ablation (Table 3): the second loss trains the thresholds alone.
 
 Command:  python tools/train.py configs/iim/iim-pbm_tiny-resnet_cpu-5min_mnist-lego-dense.py
 Data:     MNIST-LEGO dense

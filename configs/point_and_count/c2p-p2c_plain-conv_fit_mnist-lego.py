@@ -16,7 +16,7 @@ _base_ = [
 ]
 
 classifier_checkpoint = 'work_dirs/lego-classifier_plain-conv_cpu-12min_mnist-lego/iter_1400.pth'
-classifier = dict(init_cfg=dict(type='Pretrained', checkpoint=classifier_checkpoint), **_base_.classifier)
+classifier = dict(_base_.classifier, init_cfg=dict(type='Pretrained', checkpoint=classifier_checkpoint))
 
 # A network without fully connected layers: the means of the last two layers, and the last one on a grid.
 blocks = [

@@ -17,7 +17,7 @@ _base_ = [
 ]
 
 classifier_checkpoint = 'work_dirs/lego-classifier_plain-conv_cpu-12min_mnist-lego/iter_1400.pth'
-classifier = dict(init_cfg=dict(type='Pretrained', checkpoint=classifier_checkpoint), **_base_.classifier)
+classifier = dict(_base_.classifier, init_cfg=dict(type='Pretrained', checkpoint=classifier_checkpoint))
 
 # 20 and 50 maps, as in the paper; the options of the clusters and of their boxes were chosen on validation scenes. A
 # receptive field is larger than an object, so a box around all heat of a cluster is too: box_share=0 is the paper's.

@@ -1,6 +1,6 @@
-# One's own images with a table of counts: lines image,class,count, or a column for each class. Every image below
-# <data_root>/images is labelled; one without a line holds no object. Where objects are is known to nobody, so there is
-# no GAME. count_limit=None trains on all counts as they are.
+# Your own images with a table of counts: lines image,class,count, or a column for each class. Every image below
+# <data_root>/images is labelled; one without a line holds no object. The table says nothing of places, so there is no
+# GAME. count_limit=None trains on all counts as they are.
 dataset_type = 'mmcount.CountsCSVDataset'
 data_root = 'data/my_images/'
 ann_file = 'counts.csv'

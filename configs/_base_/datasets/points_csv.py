@@ -1,4 +1,4 @@
-# One's own images with a table of points: columns image, x, y and, for several classes, class. Every image below
+# Your own images with a table of points: columns image, x, y and, for several classes, class. Every image below
 # <data_root>/images is labelled; one without a row holds no object.
 dataset_type = 'mmcount.PointsCSVDataset'
 data_root = 'data/my_images/'
@@ -15,6 +15,11 @@ common = dict(
 )
 num_workers = 2
 
+train_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.PackCountInputs'),
+]
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations'),
@@ -26,7 +31,7 @@ train_dataloader = dict(
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(subset='train', **common),
+    dataset=dict(subset='train', pipeline=train_pipeline, **common),
 )
 val_dataloader = dict(
     batch_size=1,
