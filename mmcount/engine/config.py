@@ -16,7 +16,7 @@ from mmcount.datasets.errors import did_you_mean
 
 from .options import parse_value
 
-__all__ = ['check_redefinitions', 'read_config']
+__all__ = ['check_redefinitions', 'config_files', 'read_config']
 
 # What a run reads. Every other top-level name of a config is a variable, which matters through its uses only.
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
@@ -310,3 +310,18 @@ def _keys(node: Any, path: str = '') -> Iterator[str]:
         name = f'{path}.{key}' if path else str(key)
         yield name
         yield from _keys(value, name)
+
+
+def config_files(path: str | os.PathLike) -> list[str]:
+    """Files that make up a config: itself and what it inherits, bases of other packages included.
+
+    Raises:
+        FileNotFoundError: A base does not exist, or its package is not installed.
+    """
+    path = os.path.abspath(path)
+    found = [path]
+    for base in _bases(path) if path.endswith('.py') else ():
+        if not os.path.isabs(base):
+            base = Config._get_cfg_path(base, path)[0]
+        found += [one for one in config_files(base) if one not in found]
+    return found
