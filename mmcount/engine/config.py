@@ -193,6 +193,8 @@ def check_redefinitions(path: str) -> None:
         ValueError: A use of the variable keeps the value of the base.
     """
     path = os.path.abspath(path)
+    if not _is_text_config(path):
+        return
     known: dict[str, str] = {}
     for base in _text_bases(path):
         check_redefinitions(base)
@@ -232,6 +234,16 @@ def _check_names(cfg: Config, options: Mapping[str, Any], path: str) -> None:
             raise KeyError(f'{path} has no {name!r} to override{did_you_mean(name, [*cfg, *sorted(SECTIONS)])}')
 
 
+def _merge(cfg: Config, key: str, value: Any) -> None:
+    """Merge one value as MMEngine does; an element of a list, which it merges only if it is a dict, is replaced."""
+    parent, _, name = key.rpartition('.')
+    node = _look_up(cfg._cfg_dict, parent) if parent else MISSING
+    if isinstance(node, list) and not isinstance(value, Mapping) and name.isdigit() and int(name) < len(node):
+        node[int(name)] = value
+    elif _look_up(cfg._cfg_dict, key) != value:
+        cfg.merge_from_dict({key: value})
+
+
 def _settle_workers(cfg: Config) -> None:
     """Let data loaders without workers have no options that need workers: PyTorch refuses them."""
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -268,9 +280,7 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any] | None = Non
     """
     path = os.fspath(path)
     cfg = Config.fromfile(path)
-    is_text = _is_text_config(path)
-    if is_text:
-        check_redefinitions(path)
+    check_redefinitions(path)
     if not options:
         _settle_workers(cfg)
         return cfg
@@ -289,8 +299,10 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any] | None = Non
             name = key.partition('.')[0]
             if name != without:
                 code[name] = f'{code[name]}; {statement}' if name in code else statement
-        found = _load(path, code) if is_text else Config.fromfile(path)
-        found.merge_from_dict({key: value for key, value in values.items() if key.partition('.')[0] != without})
+        found = _load(path, code) if _is_text_config(path) else Config.fromfile(path)
+        for key, value in values.items():
+            if key.partition('.')[0] != without:
+                _merge(found, key, value)
         return found
 
     new = load()

@@ -7,18 +7,19 @@ data_root = 'data/coco/'
 count_limit = 4
 split_rule = 'cev'
 common = dict(type=dataset_type, data_root=data_root, split_rule=split_rule)
+img_scale = (448, 448)
 num_workers = 4
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmcount.LoadCountAnnotations', geometry='none'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]

@@ -4,18 +4,19 @@ dataset_type = 'mmcount.VOCCounts'
 data_root = 'data/VOCdevkit/VOC2007/'
 count_limit = 4
 common = dict(type=dataset_type, data_root=data_root, count_difficult=False)
+img_scale = (448, 448)
 num_workers = 4
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmcount.LoadCountAnnotations', geometry='none'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]

@@ -5,11 +5,12 @@
 data_root = 'data/VOCdevkit/VOC2012/'
 count_limit = 4
 proposals = dict(type='mmcount.MCGProposals', folder=data_root + 'proposals')
+img_scale = (448, 448)
 num_workers = 4
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmcount.LoadCountAnnotations', geometry='none'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
@@ -17,7 +18,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadMaskProposals', source=proposals),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmcount.LoadCountAnnotations', geometry='bboxes', with_mask=True),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]

@@ -22,6 +22,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=4, save_best='loc/F1_l', rule='greater', max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='mmcount.CountVisualizationHook'),
+    config_check=dict(type='mmcount.ConfigCheckHook'),
 )
 custom_hooks = [dict(type='mmcount.RandomStateHook')]
 env_cfg = dict(
