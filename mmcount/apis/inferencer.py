@@ -21,7 +21,7 @@ from mmengine.registry import MODELS, DefaultScope
 from rich.progress import track
 from torch import nn
 
-from mmcount.models.tiling import MapTiles
+from mmcount.models.tiling import MapTiles, tiles_for
 from mmcount.registry import INFERENCERS
 from mmcount.utils import register_all_modules
 from mmcount.visualization import CountVisualizer
@@ -34,7 +34,6 @@ from .options import CountOptions, Tile
 from .result_files import ResultFiles
 from .results import CountResult, CountResults
 from .sample_results import instances_are_all, is_at_cap, result_from_sample
-from .tiling import tiles_for
 from .weights import load_weights
 
 

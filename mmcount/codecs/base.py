@@ -6,6 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcount.registry import CODECS
 from mmcount.structures.map_grid import MapGrid
 from mmcount.structures.objects import Objects
 from mmcount.structures.prediction import CountPrediction
@@ -89,6 +90,18 @@ class CountCodec(ABC):
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value!r}' for key, value in sorted(vars(self).items()))
         return f'{type(self).__name__}({options})'
+
+
+def build_codec(codec: CountCodec | dict) -> CountCodec:
+    """A codec of maps, or its config, to the codec.
+
+    Raises:
+        TypeError: It is another kind of object.
+    """
+    built = CODECS.build(codec) if isinstance(codec, dict) else codec
+    if not isinstance(built, CountCodec):
+        raise TypeError(f'codec must be a CountCodec or its config, got {type(built).__name__}')
+    return built
 
 
 def checked_map(maps: tuple[Tensor, ...], grid: MapGrid, num_classes: int) -> Tensor:

@@ -67,7 +67,7 @@ class MapGrid:
 
     def for_image(self, img_shape: Size) -> 'MapGrid':
         """The same cells over an image of another (height, width)."""
-        return replace(self, img_shape=tuple(img_shape))
+        return replace(self, img_shape=(int(img_shape[0]), int(img_shape[1])))
 
     def coarser(self, cells: int) -> 'MapGrid':
         """Cells of ``cells`` x ``cells`` cells of this grid, from the same corner."""
@@ -90,7 +90,7 @@ class MapGrid:
                 f'an input of {whole.img_shape} px has a map of {whole.shape} cells at stride {self.stride}'
                 f'{f" and padding {self.padding}" if self.padding else ""}, but the network gives '
                 f'{tuple(maps.shape[-2:])}: stride and window of the codec must be those of the network, and a network '
-                "of stride s needs pad_size_divisor=s of its data preprocessor"
+                'of stride s needs pad_size_divisor=s of its data preprocessor'
             )
         height, width = self.shape
         return maps[..., :height, :width]
@@ -164,7 +164,7 @@ def grid_of_map(img_shape: Size, map_shape: Size, centred: bool = False) -> MapG
     stride = 1
     while stride < ratio:
         stride *= 2
-    grid = MapGrid(tuple(img_shape), stride, origin=-stride / 2 if centred else -0.5)
+    grid = MapGrid((img_shape[0], img_shape[1]), stride, origin=-stride / 2 if centred else -0.5)
     if grid.shape != tuple(map_shape):
         raise ValueError(
             f'an input of {tuple(img_shape)} px and a map of {tuple(map_shape)} cells have no common stride that is a '

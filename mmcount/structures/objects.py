@@ -29,7 +29,7 @@ class Objects:
     """
 
     points: NDArray[Any]
-    labels: NDArray[Any] | None = None
+    labels: NDArray[Any] = None  # type: ignore[assignment]
     bboxes: NDArray[Any] | None = None
     counts: NDArray[Any] | None = None
 
@@ -73,7 +73,6 @@ class Objects:
         index = np.flatnonzero(keep)
         if self.counts is not None:
             index = np.repeat(index, np.asarray(self.counts)[index])
-        assert self.labels is not None
         return Objects(self.points[index], self.labels[index])
 
     def checked(self, num_classes: int) -> 'Objects':
@@ -88,7 +87,6 @@ class Objects:
             index = int(np.argmin(finite))
             raise ValueError(f'object {index} must be finite and within 2^29 px, got {numbers[index].tolist()}')
         labels = self.labels
-        assert labels is not None
         if len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
             raise ValueError(f'labels must be in 0..{num_classes - 1}, got {labels.min()}..{labels.max()}')
         return self
@@ -102,7 +100,7 @@ class Objects:
         if self.bboxes is None:
             if len(self.points):
                 raise ValueError(
-                    "the codec paints boxes, but the objects are points: load them with LoadCountAnnotations(geometry="
+                    'the codec paints boxes, but the objects are points: load them with LoadCountAnnotations(geometry='
                     "'bboxes'), or give the codec geometry='points'"
                 )
             return np.zeros((0, 4))

@@ -11,7 +11,7 @@ from torch import Tensor
 from .count_data_sample import CountDataSample
 from .map_grid import Extent
 
-#: (C,) counts and their (C,) spread or None -> (C,) calibrated counts and (C, 2) interval; None for what was not fitted.
+#: (C,) counts and their (C,) spread or None to (C,) calibrated counts and (C, 2) interval; None if not fitted.
 Calibration = Callable[[Tensor, Tensor | None], tuple[Tensor | None, Tensor | None]]
 
 

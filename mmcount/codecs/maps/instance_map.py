@@ -198,4 +198,3 @@ def _build_rule(rule: str | BoxRule | Mapping[str, Any], max_half_size: int | No
         return BoxRule(**arguments)
     except TypeError as error:
         raise ValueError(f'rule has an argument that BoxRule does not have: {error}') from error
-

@@ -119,11 +119,6 @@ class RedundantCountCodec(CountCodec):
         return self.window_size // self.stride
 
     @property
-    def repeats(self) -> int:
-        """Windows that see one object along each side."""
-        return self.window_size // self.stride
-
-    @property
     def mass_per_object(self) -> float:  # type: ignore[override]
         """The (r / s)^2 windows that see one object."""
         return float(self.repeats**2)
