@@ -82,6 +82,7 @@ class GrowingCsv(GrowingFile):
             writer.writerows(row for row in read_rows(self.partial, self.columns) if keep(row[0]))
 
     def write(self, result: CountResult) -> None:
+        """Append the rows of an image."""
         csv.writer(self._stream, lineterminator='\n').writerows(self.rows(result))
         self._stream.flush()
 
@@ -117,10 +118,12 @@ class GrowingJson(GrowingFile):
                     yield json.loads(line)
 
     def write(self, result: CountResult) -> None:
+        """Append the line of an image."""
         self._stream.write(json.dumps(result.to_dict()) + '\n')
         self._stream.flush()
 
     def close(self, complete: bool) -> None:
+        """Close the file; if it is complete, write the document and remove the lines."""
         self._stream.close()
         if complete:
             with open_atomic(self.path) as stream:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -16,8 +15,6 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
 from mmengine.infer.infer import BaseInferencer, ModelType
 from mmengine.logging import print_log
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope
 from rich.progress import track
 from torch import nn
 
@@ -26,15 +23,15 @@ from mmcount.registry import INFERENCERS
 from mmcount.utils import register_all_modules
 from mmcount.visualization import CountVisualizer
 
+from .build_model import build_model, config_scope
+from .image_predictor import ImagePredictor, OnItsWay, describe
 from .inputs import ImageInput, InputList, Inputs, list_inputs
-from .model_info import build_pipeline, dataset_meta, fixed_size, max_instances
+from .model_info import build_pipeline, fixed_size, max_instances
 from .model_source import find_model, scale_for
-from .on_its_way import OnItsWay, describe, prepared, resized
 from .options import CountOptions, Tile
 from .result_files import ResultFiles
 from .results import CountResult, CountResults
 from .sample_results import instances_are_all, is_at_cap, result_from_sample
-from .weights import load_weights
 
 
 class Counted(NamedTuple):
@@ -109,53 +106,39 @@ class CountInferencer(BaseInferencer):
         return self.model.dataset_meta['classes']
 
     def _init_model(self, cfg: Config | ConfigDict, weights: str | None, device: str = 'cpu') -> nn.Module:
-        if cfg.get('model') is None:
-            raise ValueError('the config has no model')
-        checkpoint = self.source.checkpoint
-        with self._config_scope(cfg):
-            model = MODELS.build(cfg.model)
-            if checkpoint is not None:
-                unknown = load_weights(model, checkpoint, str(weights))
-                if unknown:
-                    print_log(f'{weights}: {len(unknown)} tensors are not used, first {unknown[0]}', 'current')
-            meta = dataset_meta(checkpoint, cfg, model)
-        model = prepared(revert_sync_batchnorm(model).eval(), self.precision)
-        model.dataset_meta = meta
+        model = build_model(self.source, self.scope, self.precision)
         if self.palette is not None:
             model.dataset_meta['palette'] = self.palette
-        model.cfg = cfg
         return model.to(device).eval()
 
-    def _config_scope(self, cfg: Config | ConfigDict) -> Any:
-        return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or self.scope)
-
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Compose:
-        with self._config_scope(cfg):
+        with config_scope(cfg, self.scope):
             self.loader, pipeline = build_pipeline(cfg)
         self.cap = max_instances(cfg, self.model)
         return pipeline
 
     def _init_collate(self, cfg: Config | ConfigDict) -> Any:
         collate = super()._init_collate(cfg)
+        self.predictor = ImagePredictor(self.model, self.loader, self.pipeline, collate)
         if self.precision == 'bf16':
-            self.collate_fn = collate
             self._try_bf16()
         return collate
 
     def _try_bf16(self) -> None:
-        """Run once: what takes features out of the network may not bear another type."""
+        """Run once: what takes features out of the network may not bear another type.
+
+        Raises:
+            ValueError: It does not.
+        """
         image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        one = self._prepare(ImageInput('trial', array=image), 1.0)
-        if one.packed is None:
-            return
-        try:
-            self.forward(self.collate_fn([one.packed]))
-        except RuntimeError as error:
-            if 'dtype' not in str(error) and 'BFloat16' not in str(error):
-                return  # a tiny image may be refused for another reason, and then large ones are not
-            raise ValueError(
-                f"{type(self.model).__name__} cannot run in bf16: {' '.join(str(error).split())}; use precision='fp32'"
-            ) from error
+        one = next(self.predictor.predict([ImageInput('trial', array=image)]))
+        # So small an image may be refused for other reasons, which do not concern large ones.
+        if one.error is not None and ('dtype' in one.error or 'BFloat16' in one.error):
+            raise ValueError(f"{type(self.model).__name__} cannot run in bf16: {one.error}; use precision='fp32'")
+
+    def forward(self, inputs: dict, **kwargs: Any) -> list:
+        """The data samples of a batch with their predictions."""
+        return self.predictor.forward(inputs, **kwargs)
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> CountVisualizer:
         # Not the config's own: its backends would open files in a work dir.
@@ -274,7 +257,7 @@ class CountInferencer(BaseInferencer):
         self, items: InputList, options: CountOptions, files: ResultFiles | None, return_vis: bool
     ) -> Iterator[Counted]:
         with files or nullcontext():
-            for one in self._predicted(items, options):
+            for one in self.predictor.predict(items, options.batch_size, options.scale or 1.0, options.tiles):
                 result, picture = CountResult(one.item.name, error=one.error), None
                 if one.sample is not None and one.image is not None:
                     try:
@@ -294,65 +277,6 @@ class CountInferencer(BaseInferencer):
                 if files is not None:
                     files.write(result)
                 yield Counted(result, one.sample, picture)
-
-    def _predicted(self, items: InputList, options: CountOptions) -> Iterator[OnItsWay]:
-        """Load and predict, batch by batch; images of one size run together, so that none is padded for another."""
-        remaining = iter(items)
-        while chunk := list(islice(remaining, options.batch_size)):
-            prepared_images = [self._prepare(item, options.scale or 1.0) for item in chunk]
-            groups: dict[tuple, list[OnItsWay]] = {}
-            for one in prepared_images:
-                if one.packed is not None:
-                    groups.setdefault(tuple(one.packed['inputs'].shape), []).append(one)
-            for group in groups.values():
-                self._forward_each(group, options.tiles)
-            yield from prepared_images
-
-    def _prepare(self, item: ImageInput, scale: float) -> OnItsWay:
-        one = OnItsWay(item)
-        started = perf_counter()
-        try:
-            results: dict[str, Any] = dict(img_id=item.name, img_path=item.path)
-            if item.array is not None:
-                results.update(img=item.array, img_path=None)
-            results = self.loader(results)
-            one.image = image = results['img']
-            # Transforms may write into their input.
-            shown = image.copy() if scale == 1 else resized(image, scale)
-            results.update(img=shown, img_shape=shown.shape[:2], height=image.shape[0], width=image.shape[1])
-            one.packed = self.pipeline(results)
-            if scale != 1:
-                # Whatever the pipeline did comes on top; who writes predictions undoes both.
-                own = one.packed['data_samples'].get('scale_factor', (1.0, 1.0))
-                factors = shown.shape[1] / image.shape[1] * own[0], shown.shape[0] / image.shape[0] * own[1]
-                one.packed['data_samples'].set_metainfo(dict(scale_factor=factors, ori_shape=image.shape[:2]))
-        except Exception as error:
-            one.packed, one.error = None, describe(error)
-        one.timings['load'] = perf_counter() - started
-        return one
-
-    def _forward_each(self, group: list[OnItsWay], tiles: MapTiles | None) -> None:
-        """Predict images of one size; a batch that fails runs again one by one."""
-        started = perf_counter()
-        try:
-            samples = list(self.forward(self.collate_fn([one.packed for one in group]), tiles=tiles))
-        except Exception as error:
-            if len(group) > 1:
-                for one in group:
-                    self._forward_each([one], tiles)
-                return
-            group[0].error, samples = describe(error), [None]
-        for one, sample in zip(group, samples, strict=True):
-            one.sample, one.packed = sample, None
-            one.timings['predict'] = (perf_counter() - started) / len(group)
-
-    @torch.no_grad()
-    def forward(self, inputs: dict, tiles: MapTiles | None = None) -> list:
-        """The data samples of a batch with their predictions."""
-        if tiles is None:
-            return self.model.test_step(inputs)
-        data = self.model.data_preprocessor(inputs, False)
-        return self.model.predict(data['inputs'], data['data_samples'], tiles=tiles)
 
     def _result(self, one: OnItsWay, options: CountOptions) -> CountResult:
         sample = one.sample

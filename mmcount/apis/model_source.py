@@ -107,7 +107,9 @@ def _named_config(model: str, scope: str, has_weights: bool) -> tuple[Config, st
     if found is None:
         close = difflib.get_close_matches(model.lower(), [*model_names(), *aliases], n=3)
         hint = f'; did you mean {" or ".join(repr(one) for one in close)}?' if close else ''
-        raise ValueError(f'no model is called {model!r}{hint} {_known()}; any name of a config of {scope}, with weights')
+        raise ValueError(
+            f'no model is called {model!r}{hint} {_known()}; any name of a config of {scope}, with weights'
+        )
     stated = found.get('Weights')
     stated = (stated[0] if isinstance(stated, list) else stated) or None
     if stated is None and not has_weights:

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import urlparse
 
 import torch
-from mmengine import registry as registries
+from mmengine import registry as mmengine_registries
 from mmengine.config import ConfigDict
 from mmengine.registry import Registry
 from torch import nn
 
+from mmcount import registry as mmcount_registries
 from mmcount.utils.config_text import check_types, read_config_text
 
 
@@ -69,7 +70,8 @@ def checkpoint_config(checkpoint: Mapping[str, Any], weights: str | Path) -> Con
 
 def _registered_names() -> Iterator[str]:
     """Names of all modules that any registry has, without scope."""
-    waiting = [value for value in vars(registries).values() if isinstance(value, Registry)]
+    packages = vars(mmengine_registries), vars(mmcount_registries)
+    waiting = [value for package in packages for value in package.values() if isinstance(value, Registry)]
     while waiting:
         one = waiting.pop()
         yield from one.module_dict

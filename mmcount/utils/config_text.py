@@ -65,8 +65,8 @@ def check_types(values: Any, known: set[str], name: str) -> None:
         kind = values.get('type')
         if isinstance(kind, str) and not (TYPE_NAME.fullmatch(kind) and ('.' not in kind or _last(kind) in known)):
             raise ValueError(
-                f'the config in {name} asks for the type {kind!r}, which is not registered; if you trust where it comes '
-                'from, name its config file'
+                f'the config in {name} asks for the type {kind!r}, which is not registered; if you trust its source, '
+                'name its config file'
             )
         for value in values.values():
             check_types(value, known, name)
@@ -90,7 +90,7 @@ def _refused(node: ast.AST, text: str, name: str) -> ValueError:
     found = (ast.get_source_segment(text, node) or '').split('\n')[0][:80]  # type: ignore[arg-type]
     return ValueError(
         f'the config in {name}, line {line}: expected values only, found {found!r}, which would have to be executed; '
-        'if you trust where it comes from, name its config file'
+        'if you trust its source, name its config file'
     )
 
 

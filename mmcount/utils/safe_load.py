@@ -47,7 +47,12 @@ def read_checkpoint(
 
 def _unsupported(message: str) -> str | None:
     """The global that a refusal of ``weights_only`` names."""
-    for before in ('Unsupported global: GLOBAL ', 'unsupported GLOBAL ', 'Unsupported class ', 'unrecognized function '):
+    for before in (
+        'Unsupported global: GLOBAL ',
+        'unsupported GLOBAL ',
+        'Unsupported class ',
+        'unrecognized function ',
+    ):
         _, found, rest = message.partition(before)
         if found and rest:
             return rest.split()[0].rstrip('.,')
@@ -55,7 +60,7 @@ def _unsupported(message: str) -> str | None:
 
 
 def _allowed() -> list[Callable | tuple[Callable, str]]:
-    """Classes in the training logs of MMEngine's checkpoints: buffers of numbers and what NumPy rebuilds arrays with."""
+    """Objects in the training logs of MMEngine: buffers of numbers, and what NumPy rebuilds arrays with."""
     from mmengine.logging import HistoryBuffer
 
     dtypes = [value for value in vars(np.dtypes).values() if isinstance(value, type) and issubclass(value, np.dtype)]
