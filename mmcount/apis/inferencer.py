@@ -21,6 +21,7 @@ from torch import nn
 from mmcount.models.tiling import MapTiles, tiles_for
 from mmcount.registry import INFERENCERS
 from mmcount.utils import register_all_modules
+from mmcount.utils.quiet import quiet_imports
 from mmcount.visualization import CountVisualizer
 
 from .build_model import build_model, config_scope
@@ -88,8 +89,9 @@ class CountInferencer(BaseInferencer):
         tile: Tile = None,
         trust_checkpoint: bool = False,
     ) -> None:
-        register_all_modules(init_default_scope=False)
-        register_mmdet(init_default_scope=False)
+        with quiet_imports():
+            register_all_modules(init_default_scope=False)
+            register_mmdet(init_default_scope=False)
         CountOptions(tile=tile)
         self.palette = palette
         self.precision = precision

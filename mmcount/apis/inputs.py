@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from mmcount.datasets.formats.images import IMG_EXTENSIONS, list_images
 
-Inputs = str | Path | np.ndarray | Image.Image | Sequence[Any]
+Inputs: TypeAlias = 'str | Path | np.ndarray | Image.Image | Sequence[Any]'
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def list_inputs(inputs: Inputs, skip_folder: str | Path | None = None) -> InputL
         ValueError: An array or a PIL image has another shape or type, or results would lie among the images.
     """
     single = isinstance(inputs, (str, Path, np.ndarray, Image.Image, ImageInput))
-    items: Sequence[Any] = [inputs] if single else inputs
+    items: Any = [inputs] if single else inputs
     found: list[ImageInput] = []
     roots: list[str] = []
     left_out: Counter[str] = Counter(inputs.left_out if isinstance(inputs, InputList) else {})

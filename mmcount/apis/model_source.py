@@ -12,10 +12,11 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.infer.infer import BaseInferencer
 
+from mmcount.engine.checkpoints import model_checkpoint
 from mmcount.utils.safe_load import read_checkpoint
 from mmcount.zoo import LoadedModel, is_model_name, load, model_names, read_model
 
-from .weights import checkpoint_config, file_sha256, local_weights
+from .weights import check_config, checkpoint_config, file_sha256, local_weights
 
 CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 WEIGHT_SUFFIXES = ('.pth', '.pt', '.ckpt', '.safetensors')
@@ -131,10 +132,15 @@ def _name(model: Any, weights: str | Path | None) -> str:
 
 
 def _loaded(model: LoadedModel, name: str, weights: str) -> ModelSource:
-    """What a file with config, weights and card says."""
-    card = model.card
-    checkpoint = dict(state_dict=model.state_dict, meta=dict(dataset_meta=dict(classes=tuple(card.classes))))
-    return ModelSource(ConfigDict(model.cfg), name, checkpoint, weights, model.sha256, card.object_size)
+    """What a file with config, weights and card says.
+
+    Raises:
+        ValueError: The config asks for something that is not registered.
+    """
+    check_config(model.cfg, weights)
+    return ModelSource(
+        ConfigDict(model.cfg), name, model_checkpoint(model), weights, model.sha256, model.card.object_size
+    )
 
 
 def scale_for(object_size: float, trained: tuple[float, float]) -> float:

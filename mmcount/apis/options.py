@@ -74,3 +74,21 @@ class CountOptions:
     def overlay_file(self, name: str) -> str | None:
         """The file that gets the overlay of an image."""
         return None if self.overlay is None else os.path.join(self.overlay, f'{name}.png')
+
+
+def parse_tile(text: str) -> Tile:
+    """A tile as it is written on a command line: ``auto``, ``512``, or height and width as ``512x1024``.
+
+    Raises:
+        ValueError: It is none of these.
+
+    Example:
+        >>> parse_tile('auto'), parse_tile('512'), parse_tile('512x1024')
+        ('auto', 512, (512, 1024))
+    """
+    if text == 'auto':
+        return 'auto'
+    sides = text.lower().split('x')
+    if not 1 <= len(sides) <= 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise ValueError(f"tile must be 'auto', a number as 512, or height and width as 512x1024, got {text!r}")
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))

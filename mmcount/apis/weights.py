@@ -64,8 +64,17 @@ def checkpoint_config(checkpoint: Mapping[str, Any], weights: str | Path) -> Con
     if not text:
         raise ValueError(f'{weights} holds no config, so name the config of the model, too')
     values = read_config_text(text, str(weights))
-    check_types(values, set(_registered_names()), str(weights))
+    check_config(values, weights)
     return ConfigDict(values)
+
+
+def check_config(values: Mapping[str, Any], weights: str | Path) -> None:
+    """Refuse a config from a file of weights that asks for something that is not registered.
+
+    Raises:
+        ValueError: It does; registries would import and call whatever its name spells.
+    """
+    check_types(values, set(_registered_names()), str(weights))
 
 
 def _registered_names() -> Iterator[str]:

@@ -87,7 +87,7 @@ class _NotData(Exception):
 
 def _refused(node: ast.AST, text: str, name: str) -> ValueError:
     line = getattr(node, 'lineno', 0)
-    found = (ast.get_source_segment(text, node) or '').split('\n')[0][:80]  # type: ignore[arg-type]
+    found = (ast.get_source_segment(text, node) or '').split('\n')[0][:80]
     return ValueError(
         f'the config in {name}, line {line}: expected values only, found {found!r}, which would have to be executed; '
         'if you trust its source, name its config file'
