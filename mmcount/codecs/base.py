@@ -58,9 +58,9 @@ class CountCodec(ABC):
             ValueError: The halo is another.
         """
         if halo not in (0, self.halo):
+            needed = f'a halo of {self.halo} px' if self.halo else 'no halo'
             raise ValueError(
-                f'{type(self).__name__} needs crops with a halo of {self.halo} px or none, got {halo}: give HaloCrop '
-                'the codec of the target'
+                f'{type(self).__name__} needs crops with {needed}, got {halo} px: give HaloCrop the codec of the target'
             )
         height, width = img_shape
         return MapGrid((height, width), self.stride, self.padding - 2 * halo, self.origin + halo)

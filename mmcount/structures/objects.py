@@ -59,7 +59,7 @@ class Objects:
         return cls(
             (instance_points(instances) + 0.5) * factors - 0.5,
             instance_labels(instances),
-            None if bboxes is None or len(bboxes) == 0 else to_numpy(bboxes)[:, :4] * np.tile(factors, 2),
+            None if bboxes is None else to_numpy(bboxes).reshape(len(bboxes), -1)[:, :4] * np.tile(factors, 2),
             None if fields.get('counts') is None else to_numpy(fields['counts']).astype(np.int64),
         )
 
@@ -98,10 +98,8 @@ class Objects:
             ValueError: Only points are known.
         """
         if self.bboxes is None:
-            if len(self.points):
-                raise ValueError(
-                    'the codec paints boxes, but the objects are points: load them with LoadCountAnnotations(geometry='
-                    "'bboxes'), or give the codec geometry='points'"
-                )
-            return np.zeros((0, 4))
+            raise ValueError(
+                'the codec paints boxes, but the objects are points: load them with LoadCountAnnotations(geometry='
+                "'bboxes'), or give the codec geometry='points'"
+            )
         return self.bboxes

@@ -158,7 +158,7 @@ def stack_targets(
     Returns:
         (B, K, h, w) targets, and a (B, 1, h, w) mask of the cells that belong to an image, or None if all do.
     """
-    maps = [sample.gt_map[key] for sample in data_samples]
+    maps = [sample.gt_map.get(key) for sample in data_samples]
     height, width = shape or (max(one.shape[1] for one in maps), max(one.shape[2] for one in maps))
     if all(one.shape[1:] == (height, width) for one in maps):
         return torch.stack(maps), None

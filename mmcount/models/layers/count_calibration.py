@@ -39,8 +39,8 @@ def fit_interval_scale(errors: np.ndarray, spreads: np.ndarray, coverage: float)
         coverage: Share of unseen images whose true count shall lie in the interval, in (0, 1).
 
     Returns:
-        The ``ceil((n + 1) * coverage)``-th smallest ratio of error to spread; NaN if n is too small for that, as no
-        factor holds the share then.
+        The ``ceil((n + 1) * coverage)``-th smallest ratio of error to spread; infinite if n is too small for
+        that, as no factor is known to hold the share then.
 
     Example:
         >>> fit_interval_scale(np.array([1.0, 2.0, 3.0]), np.ones(3), coverage=0.5)
@@ -50,7 +50,7 @@ def fit_interval_scale(errors: np.ndarray, spreads: np.ndarray, coverage: float)
     if len(ratios) == 0:
         raise ValueError('no validation image with a spread to fit the interval on')
     rank = int(np.ceil((len(ratios) + 1) * coverage))
-    return float(ratios[rank - 1]) if rank <= len(ratios) else float('nan')
+    return float(ratios[rank - 1]) if rank <= len(ratios) else float('inf')
 
 
 class CountCalibration(nn.Module):
@@ -67,7 +67,7 @@ class CountCalibration(nn.Module):
         super().__init__()
         self.register_buffer('scale', torch.ones(num_classes))
         self.register_buffer('offset', torch.zeros(num_classes))
-        self.register_buffer('interval_scale', torch.full((num_classes,), torch.nan))
+        self.register_buffer('interval_scale', torch.full((num_classes,), torch.inf))
         self.register_buffer('fitted', torch.zeros(1, dtype=torch.bool))
 
     def fit(self, predicted: np.ndarray, true: np.ndarray, spread: np.ndarray | None, coverage: float = 0.9) -> None:
@@ -91,7 +91,7 @@ class CountCalibration(nn.Module):
                 errors = np.abs(np.maximum(scale * predicted[:, index] + offset, 0) - true[:, index])
                 self.interval_scale[index] = fit_interval_scale(errors, spread[:, index], coverage)
             else:
-                self.interval_scale[index] = torch.nan
+                self.interval_scale[index] = torch.inf
         self.fitted.fill_(True)
 
     def forward(self, counts: Tensor, spread: Tensor | None = None) -> tuple[Tensor | None, Tensor | None]:

@@ -138,6 +138,11 @@ class MapTiles:
             ValueError: It is in training mode, has no maps, needs the whole image, its maps may not be averaged, or a
                 tile does not exceed what it can see. Says which.
         """
+        if self._check_maps(model) is None and self.mode == 'exact':
+            self._core(self._surroundings(model))
+
+    def _check_maps(self, model: nn.Module) -> Surroundings | None:
+        """Refuse a model whose maps cannot be merged; the surroundings that its backbone declares."""
         name = type(model).__name__
         head: Any = getattr(model, 'head', None)
         if model.training:
@@ -152,12 +157,9 @@ class MapTiles:
                 raise ValueError(
                     f"the maps of {type(head).__name__} may not be averaged where tiles overlap: use mode 'exact'"
                 )
-        elif declared is None:
-            if head.halo:
-                raise ValueError(
-                    f'{name} pads its images with a halo, so its backbone must declare a context to be tiled'
-                )
-            self._core(self._surroundings(model))
+        if declared is None and head.halo:
+            raise ValueError(f'{name} pads its images with a halo, so its backbone must declare a context to be tiled')
+        return declared
 
     def _surroundings(self, model: Any) -> Surroundings:
         """Declared by the backbone, given as ``halo``, or measured once."""
@@ -201,26 +203,29 @@ class MapTiles:
 
         Args:
             model: In evaluation mode, with ``maps((B, C, H, W)) -> tuple of (B, K, h, w)``.
-            image: (C, H, W) normalised, with its halo; both sides multiples of ``divisor`` unless the backbone declares
-                its context.
+            image: (C, H, W) normalised, with its halo.
 
         Returns:
-            (1, K, h, w) each.
+            (1, K, h, w) each, of the image padded to multiples of the divisor unless the backbone declares its context.
         """
-        inputs = image[None]
-        height, width = image.shape[-2:]
-        if self.mode == 'average':
-            return averaged_maps(model.maps, inputs, self.size, self.divisor, self.batch_size)
-        declared = declared_surroundings(model) is not None
-        if not declared and height <= self.size[0] and width <= self.size[1]:
-            return model.maps(inputs)
-        known = self._surroundings(model)
+        known = self._check_maps(model)
+        if known is None:
+            unpadded = image.shape[-2:]
+            image = F.pad(image, (0, -unpadded[1] % self.divisor, 0, -unpadded[0] % self.divisor))
+            height, width = image.shape[-2:]
+            if self.mode == 'average':
+                if image.shape[-2:] == unpadded and height * width < self.whole_below:
+                    return model.maps(image[None])
+                return averaged_maps(model.maps, image[None], self.size, self.divisor, self.batch_size)
+            if height <= self.size[0] and width <= self.size[1]:
+                return model.maps(image[None])
+            known = self._surroundings(model)
         rows, columns = (
             axis_tiles(side, core, known.step, known.shrink, known.ring)
-            for side, core in zip((height, width), self._core(known), strict=True)
+            for side, core in zip(image.shape[-2:], self._core(known), strict=True)
         )
         divisor = known.step if known.pixels_per_cell else None
-        return tiled_maps(model.maps, inputs, rows, columns, divisor, self.batch_size)
+        return tiled_maps(model.maps, image[None], rows, columns, divisor, self.batch_size)
 
     def predict(self, model: Any, inputs: Tensor, data_samples: list[CountDataSample]) -> list[CountPrediction]:
         """Predictions of ``model.head.predict`` for the whole images.
@@ -233,20 +238,15 @@ class MapTiles:
         Raises:
             ValueError: See :meth:`check`.
         """
-        self.check(model)
+        declared = self._check_maps(model)
         predictions = []
         for image, sample in zip(inputs, data_samples, strict=True):
-            if declared_surroundings(model) is not None:
+            if declared is not None:
                 predictions += model.head.predict(self.maps(model, image), [sample])
                 continue
             height, width = sample.img_shape[:2]
-            bottom, right = -height % self.divisor, -width % self.divisor
-            own = F.pad(image[:, :height, :width], (0, right, 0, bottom))
-            padded = height + bottom, width + right
-            if self.mode == 'average' and padded == (height, width) and height * width < self.whole_below:
-                maps = model.maps(own[None])
-            else:
-                maps = self.maps(model, own)
+            padded = height + -height % self.divisor, width + -width % self.divisor
+            maps = self.maps(model, image[:, :height, :width])
             codec: Any = getattr(model.head, 'codec', None)
             drop = self.mode == 'average' and codec is not None and codec.counts_points
             metainfo = {
