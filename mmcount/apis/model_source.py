@@ -139,7 +139,7 @@ def _loaded(model: LoadedModel, name: str, weights: str) -> ModelSource:
     """
     check_config(model.cfg, weights)
     return ModelSource(
-        ConfigDict(model.cfg), name, model_checkpoint(model), weights, model.sha256, model.card.object_size
+        ConfigDict(model.cfg), name, model_checkpoint(model), weights, model.sha256, model.card
     )
 
 

@@ -1,6 +1,5 @@
 """Checkpoints in runs: read without running anything in them, and the models that come along by name."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def load_local(filename: str, map_location: Any = None, trust: bool = False) -> 
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
-def load_named(filename: str, map_location: Any = None) -> dict[str, Any]:
+def load_from_package(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a model that comes along: ``mmcount://<name>``."""
     return model_checkpoint(load(filename.removeprefix(SCHEME)))
 
@@ -39,6 +38,11 @@ def load_named(filename: str, map_location: Any = None) -> dict[str, Any]:
 def use_safe_checkpoints(trust: bool = False) -> None:
     """Let MMEngine read local checkpoints of this process with :func:`load_local`.
 
-    MMEngine itself unpickles a checkpoint whole if it holds more than weights, which its own runs' checkpoints do.
+    MMEngine itself unpickles whatever a checkpoint holds beside weights. It prints the name of a loader from the eleventh
+    letter on.
     """
-    CheckpointLoader.register_scheme(prefixes='', loader=partial(load_local, trust=trust), force=True)
+
+    def load_from_safe_local(filename: str, map_location: Any = None) -> dict[str, Any]:
+        return load_local(filename, map_location, trust)
+
+    CheckpointLoader.register_scheme(prefixes='', loader=load_from_safe_local, force=True)
