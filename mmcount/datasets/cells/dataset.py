@@ -21,8 +21,8 @@ class SyntheticCells(CountDataset):
     """Fluorescence and bright-field images of cells with exact annotation, from no files at all.
 
     Images are made when they are read. Size, shape, crowding, brightness, blur, uneven light and noise are options, see
-    :class:`CellOptions`. Image ``i`` depends on ``seed``, ``subset``, ``i`` and the options alone: any process makes the
-    same one. A cell counts if its centre is in the image; cells that reach in from outside are drawn and not counted.
+    :class:`CellOptions`. Image ``i`` depends on ``seed``, ``subset``, ``i`` and the options alone: any process makes
+    the same one. A cell counts if its centre is in the image; cells that reach in from outside are drawn, not counted.
 
     Next to the contract's keys, ``get_data_info`` gives ``radii`` (N,) float32 in px and ``brightfield``.
 

@@ -109,7 +109,8 @@ def _draw_places(
         sizes = np.floor(rng.uniform(low, high + 1, size=members + 1)).astype(int)
         owners = np.searchsorted(np.cumsum(sizes), np.arange(members), side='right')
         middles = rng.random((members + 1, 2)) * frame
-        places[:members] = middles[owners] + spread * radius * rng.standard_normal((members, 2))
+        spreads = spread * radius * np.sqrt(sizes[owners])[:, None]
+        places[:members] = middles[owners] + spreads * rng.standard_normal((members, 2))
         # A cluster at the border goes on at the other side: the density stays the same everywhere.
         places %= frame
     return places

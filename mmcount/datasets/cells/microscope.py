@@ -67,9 +67,7 @@ def _specimen(cells: CellLayout, options: CellOptions, rng: np.random.Generator)
     depth = draw_range(rng, options.depth_blur)
     margin = math.ceil(3 * blur * (1 + 2 * depth)) + 2
     edge = draw_range(rng, options.edge)
-    drawn = draw_cells(
-        cells, brightness, edge, _PROFILES[profile], planes, _PLANES, overlap, options.canvas, margin
-    )
+    drawn = draw_cells(cells, brightness, edge, _PROFILES[profile], planes, _PLANES, overlap, options.canvas, margin)
     height, width = drawn.shape[1:]
     if rng.random() < options.texture_prob:
         contrast = draw_range(rng, options.texture)

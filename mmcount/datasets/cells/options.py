@@ -42,7 +42,8 @@ class CellOptions:
         cluster_prob: Chance of an image whose cells form clusters.
         cluster_share: Share of the cells that lie in clusters, in such images.
         cluster_size: Cells of a cluster.
-        cluster_spread: Standard deviation of the places in a cluster, per radius.
+        cluster_spread: Standard deviation of the places in a cluster of n cells, per radius and root of n: the middle
+            of a cluster is covered 0.5 / spread^2 times.
         min_distance: Distance that centres are pushed apart to, per radius; crowded centres stay closer.
         elongation: Largest ratio of long to short axis of the cells of an image; each cell draws its own from 1 on.
         roughness: Amplitude of the waves of the outline (2 to 5 around it), as a share of the radius.
@@ -87,17 +88,17 @@ class CellOptions:
     """
 
     canvas: tuple[int, int] = (256, 256)
-    radius: Range = (4.0, 12.0)
+    radius: Range = (4.0, 8.0)
     radius_spread: Range = (0.03, 0.22)
-    coverage: Range = (0.0, 0.8)
+    coverage: Range = (0.0, 0.6)
     coverage_power: float = 1.0
     max_density: float = 55.0
     empty_prob: float = 0.04
     cluster_prob: float = 0.6
     cluster_share: Range = (0.3, 0.9)
     cluster_size: Range = (4, 40)
-    cluster_spread: Range = (1.5, 6.0)
-    min_distance: Range = (0.5, 1.8)
+    cluster_spread: Range = (0.5, 1.6)
+    min_distance: Range = (0.6, 2.0)
     elongation: Range = (1.1, 1.7)
     roughness: Range = (0.0, 0.13)
     edge: Range = (0.06, 0.3)
@@ -108,8 +109,8 @@ class CellOptions:
     texture: Range = (0.05, 0.4)
     brightfield_prob: float = 0.2
     blur: Range = (0.3, 2.2)
-    strong_blur_prob: float = 0.2
-    strong_blur: Range = (2.2, 3.5)
+    strong_blur_prob: float = 0.1
+    strong_blur: Range = (2.2, 3.0)
     max_blur_per_radius: float = 0.3
     depth_blur: Range = (0.0, 0.5)
     haze_prob: float = 0.5
@@ -123,7 +124,7 @@ class CellOptions:
     exposure: Range = (0.35, 1.0)
     saturated_prob: float = 0.15
     saturated_exposure: Range = (1.0, 1.6)
-    photons: Range = (80.0, 2000.0)
+    photons: Range = (100.0, 2000.0)
     read_noise: Range = (0.0, 0.03)
     denoise_prob: float = 0.3
     gamma: Range = (0.7, 1.4)
