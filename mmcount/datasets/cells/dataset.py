@@ -31,6 +31,9 @@ class SyntheticCells(CountDataset):
         num_samples: Number of images; it costs nothing, so training may take far more than it will ever read.
         scene: Arguments of :class:`CellOptions`.
         seed: Another seed is another set of images.
+        warmup: The first images of the set are easy: image i draws from ranges narrowed to a share of i / warmup of
+            their widths, see :meth:`CellOptions.narrowed`. Read them in order (``shuffle=False`` of the sampler): their
+            order says nothing.
         metainfo: Another name or colour for the one class.
         **kwargs: As :class:`CountDataset`.
 
@@ -51,15 +54,19 @@ class SyntheticCells(CountDataset):
         num_samples: int = 1000,
         scene: Mapping | None = None,
         seed: int = 0,
+        warmup: int = 0,
         metainfo: Mapping | None = None,
         **kwargs: Any,
     ) -> None:
         if subset not in _SUBSETS:
             raise ValueError(f'subset must be one of {_SUBSETS}, got {subset!r}')
-        if num_samples < 1 or seed < 0:
-            raise ValueError(f'num_samples must be >= 1 and seed >= 0, got num_samples={num_samples}, seed={seed}')
+        if num_samples < 1 or seed < 0 or warmup < 0:
+            raise ValueError(
+                f'num_samples must be >= 1, seed and warmup >= 0, got num_samples={num_samples}, seed={seed}, '
+                f'warmup={warmup}'
+            )
         self.options = CellOptions(**(scene or {}))
-        self.num_samples, self.seed, self._subset = num_samples, seed, subset
+        self.num_samples, self.seed, self.warmup, self._subset = num_samples, seed, warmup, subset
         kwargs.setdefault('serialize_data', False)
         super().__init__(metainfo={'classes': ('cell',), **(metainfo or {})}, **kwargs)
         self.subset = subset
@@ -81,7 +88,8 @@ class SyntheticCells(CountDataset):
             index: Number of the image.
             paint: Without it only the annotation is made.
         """
-        return make_cell_scene(self.options, (self.seed, _SUBSETS.index(self._subset), index), paint)
+        options = self.options.narrowed(index / self.warmup) if index < self.warmup else self.options
+        return make_cell_scene(options, (self.seed, _SUBSETS.index(self._subset), index), paint)
 
     def get_data_info(self, idx: int) -> dict:
         """Make one image in the contract of :class:`CountDataset`.

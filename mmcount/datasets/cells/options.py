@@ -1,7 +1,7 @@
 """Options of generated cell images."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 __all__ = ['CellOptions']
 
@@ -20,6 +20,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     'exposure': (0.01, 10), 'saturated_prob': (0, 1), 'saturated_exposure': (0.01, 10), 'photons': (1, 1e9),
     'read_noise': (0, 0.5), 'denoise_prob': (0, 1), 'gamma': (0.2, 5), 'jpeg_prob': (0, 1), 'jpeg_quality': (1, 100),
 }  # fmt: skip
+# What warm-up leaves as it is: how many cells there are is what has to be learnt.
+_ALWAYS = ('coverage', 'cluster_size', 'empty_prob', 'cluster_prob')
 # Entries that weigh alternatives: any order.
 _WEIGHTS = {'profile_weights': ('flat', 'dome', 'ring'), 'overlap_weights': ('add', 'maximum', 'cover')}
 
@@ -156,3 +158,28 @@ class CellOptions:
         if len(weights) != len(names) or not all(0 <= weight < math.inf for weight in weights) or not sum(weights) > 0:
             raise ValueError(f'{name} must be {len(names)} weights >= 0 of {names}, not all zero, got {value}')
         object.__setattr__(self, name, weights)
+
+    def narrowed(self, share: float) -> 'CellOptions':
+        """Shrink every range around its middle, and every chance of a disturbance, to a share of what it was.
+
+        How many cells there are and how they cluster stays. A network that starts with cells of one size and light
+        finds out soon what to count.
+
+        Args:
+            share: In 0..1; 1 changes nothing.
+
+        Example:
+            >>> CellOptions(blur=(1, 3), haze_prob=0.5).narrowed(0.5).blur
+            (1.5, 2.5)
+        """
+        changed: dict[str, object] = {}
+        for name in _BOUNDS:
+            value = getattr(self, name)
+            if name in _WEIGHTS or name in _ALWAYS or share == 1:
+                continue
+            if isinstance(value, tuple):
+                middle, half = (value[0] + value[1]) / 2, (value[1] - value[0]) / 2 * share
+                changed[name] = (middle - half, middle + half)
+            elif name.endswith('_prob'):
+                changed[name] = value * share
+        return replace(self, **changed)
