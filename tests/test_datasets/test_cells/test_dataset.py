@@ -67,10 +67,25 @@ def test_a_count_limit_lets_only_counts_through():
     [
         ({'subset': 'training'}, "subset must be one of .* got 'training'"),
         ({'num_samples': 0}, 'num_samples must be >= 1'),
-        ({'seed': -1}, 'seed >= 0'),
+        ({'seed': -1}, 'seed and warmup >= 0'),
+        ({'warmup': -1}, 'warmup=-1'),
         ({'metainfo': {'classes': ('a', 'b')}}, 'cells are one class'),
     ],
 )
 def test_wrong_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         SyntheticCells(**({'num_samples': 2} | options))
+
+
+def test_images_of_the_warmup_become_as_different_as_the_options_allow():
+    options = dict(canvas=(64, 64), radius=(3, 9), radius_spread=0, coverage=0.3, empty_prob=0)
+    dataset = SyntheticCells(num_samples=400, warmup=200, scene=options)
+
+    def radii(indices):
+        return [dataset.make_scene(index, paint=False).radii.mean() for index in indices]
+
+    assert np.ptp(radii(range(0, 10))) < 0.5
+    assert np.ptp(radii(range(90, 110))) < 3.5
+    assert np.ptp(radii(range(200, 240))) > 4
+    plain = SyntheticCells(num_samples=400, scene=options)
+    assert plain.get_data_info(200)['img'].tobytes() == dataset.get_data_info(200)['img'].tobytes()

@@ -33,3 +33,14 @@ def test_options_out_of_range_are_refused_with_the_bounds(options, message):
 def test_an_unknown_option_is_refused():
     with pytest.raises(TypeError, match='radios'):
         CellOptions(radios=5)
+
+
+def test_narrowed_ranges_shrink_around_their_middle_and_keep_what_is_counted():
+    options = CellOptions(blur=(1, 3), haze_prob=0.5, coverage=(0, 0.4), cluster_prob=0.6)
+    narrow = options.narrowed(0.25)
+    assert narrow.blur == (1.75, 2.25)
+    assert narrow.haze_prob == 0.125
+    assert (narrow.coverage, narrow.cluster_prob, narrow.empty_prob) == ((0, 0.4), 0.6, options.empty_prob)
+    assert narrow.profile_weights == options.profile_weights
+    assert options.narrowed(1) == options
+    assert options.narrowed(0).blur == (2, 2)
