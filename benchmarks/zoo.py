@@ -1,9 +1,9 @@
 """Errors of the models that come along, on own generated scenes and on public data that they never saw.
 
 Own scenes are those of the test split of the model's recipe. Public data are looked up with
-`mmcount.testing.data_root` and left out if they are not on this machine; nothing about a model was chosen by them. Beside
-the untouched counts stand counts after a line fitted on a few labelled images (`--labelled`), the mean of `--draws`
-random draws, tested on all other images, and a counter that always gives the mean count of all images of the set.
+`mmcount.testing.data_root` and left out if they are not on this machine; nothing about a model was chosen by them.
+Beside the untouched counts stand counts after a line fitted on a few labelled images (`--labelled`), the mean of
+`--draws` random draws, tested on all other images, and a counter that always gives the mean count of all images.
 
 F1 matches points and truth one to one within `--radius` px.
 

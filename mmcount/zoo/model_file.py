@@ -176,10 +176,10 @@ def _stored(name: str, value: 'Tensor', precision: str) -> 'dict[str, Tensor]':
     if not value.is_floating_point():
         return {name: value}
     value = value.float()
+    if value.ndim < 2:  # kept to the last bit; buffers may hold NaN for what was never fitted
+        return {name: value}
     if not bool(torch.isfinite(value).all()):
         raise ValueError(f'{name} holds values that are not finite')
-    if value.ndim < 2:
-        return {name: value}
     if precision == 'int8':
         peaks = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True)
         scale = torch.where(peaks > 0, peaks / 127, torch.ones_like(peaks))

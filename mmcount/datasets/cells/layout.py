@@ -92,7 +92,7 @@ def draw_layout(options: CellOptions, rng: np.random.Generator) -> CellLayout:
     sizes = np.minimum(np.abs(rng.standard_normal((number, len(WAVES)))), 2) * roughness / (np.array(WAVES) / 2)
     waves = sizes * np.exp(2j * math.pi * rng.random((number, len(WAVES))))
     shifts, boxes = _outline_geometry(centres, radii, elongations, angles, waves)
-    inside = ((centres >= -0.5) & (centres < np.array([width, height]) - 0.5)).all(axis=1)
+    inside = np.all((centres >= -0.5) & (centres < np.array([width, height]) - 0.5), axis=1)
     return CellLayout(radius, centres, radii, elongations, angles, waves, shifts, boxes, inside)
 
 

@@ -191,5 +191,6 @@ def _develop(
     for k, table in enumerate(tables):
         image[..., k] = table[developed[k % len(developed)]]
     if compress:
-        image = cv2.imdecode(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
     return image

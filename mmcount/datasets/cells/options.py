@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 __all__ = ['CellOptions']
 
@@ -172,7 +173,7 @@ class CellOptions:
             >>> CellOptions(blur=(1, 3), haze_prob=0.5).narrowed(0.5).blur
             (1.5, 2.5)
         """
-        changed: dict[str, object] = {}
+        changed: dict[str, Any] = {}
         for name in _BOUNDS:
             value = getattr(self, name)
             if name in _WEIGHTS or name in _ALWAYS or share == 1:

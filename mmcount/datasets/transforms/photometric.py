@@ -1,5 +1,7 @@
 """Brightness and contrast brought to one scale."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -104,7 +106,7 @@ class PhotometricNormalise(BaseTransform):
         )
 
 
-def _extreme(channels: list[np.ndarray], choose: np.ufunc) -> np.ndarray:
+def _extreme(channels: Sequence[np.ndarray], choose: np.ufunc) -> np.ndarray:
     grey = channels[0]
     for channel in channels[1:]:
         grey = choose(grey, channel)
