@@ -32,9 +32,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmcount.apis.tiling import TiledDenseInference
 from mmcount.models import DenseCounter
 from mmcount.models.deploy import prepare_inference
+from mmcount.models.tiling import MapTiles
 
 FIELDS = ['name', 'cpu_ms', 'wall_ms', 'reference', 'cpu_ratio', 'wall_ratio', 'target', 'map_error', 'count_error']
 
@@ -45,9 +45,9 @@ def build(stride: int = 1, plain_head: bool = False) -> DenseCounter:
     if plain_head:
         head.update(norm_cfg=None, act_cfg=None)
     model = DenseCounter(
-        backbone=dict(type='mmcount.CountCeption', padding=0, stride=stride),
+        backbone=dict(type='mmcount.CountCeption', stride=stride),
         head=head,
-        data_preprocessor=dict(type='mmcount.CountDataPreprocessor', halo=32),
+        data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
     )
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -88,7 +88,7 @@ def training_step(batch: int, size: int, stride: int, fast: bool) -> Callable[[]
 
     def step() -> Tensor:
         with torch.autocast('cpu', dtype=torch.bfloat16, enabled=fast):
-            out = model(images)
+            (out,) = model(images)
         loss = (out.float() - target).abs().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -103,7 +103,17 @@ def inference(model: nn.Module, inputs: Tensor) -> Callable[[], Tensor]:
 
     @torch.inference_mode()
     def run() -> Tensor:
-        return model(inputs).float()
+        return model(inputs)[0].float()
+
+    return run
+
+
+def tiled_inference(model: nn.Module, inputs: Tensor, tiles: MapTiles) -> Callable[[], Tensor]:
+    """A function that computes the map of the only image of ``inputs`` in tiles."""
+
+    @torch.inference_mode()
+    def run() -> Tensor:
+        return tiles.maps(model, inputs[0])[0]
 
     return run
 
@@ -181,11 +191,11 @@ def inference_rows(args: argparse.Namespace, model: DenseCounter) -> list[dict]:
         @torch.inference_mode()
         def autocast_run() -> Tensor:
             with torch.autocast('cpu', dtype=torch.bfloat16):
-                return autocast(channels_last).float()
+                return autocast(channels_last)[0].float()
 
         trials['bf16 by autocast'] = autocast_run
     # Torch unrolls float64 convolutions in memory: 27 GB for the whole image.
-    exact = TiledDenseInference(copy.deepcopy(model).double(), tile=64).maps(inputs.double()).double()
+    exact = tiled_inference(copy.deepcopy(model).double(), inputs.double(), MapTiles(size=64))().double()
     return report('infer', trials, args.rounds, {'fp32': '>= 2', 'bf16': '>= 4'}, exact)
 
 
@@ -198,8 +208,7 @@ def tiling_rows(args: argparse.Namespace, model: DenseCounter) -> list[dict]:
         whole = inference(fast, inputs)
         trials = {'whole': whole}
         for tile in args.tiles:
-            tiled = TiledDenseInference(fast, tile=tile)
-            trials[f'tile {tile}'] = lambda tiled=tiled: tiled.maps(inputs)
+            trials[f'tile {tile}'] = tiled_inference(fast, inputs, MapTiles(size=tile))
         targets = {f'tile {tile}': '>= 0.909' for tile in args.tiles if 192 <= tile <= 288}
         rows += report(f'{precision} {args.tiled_size}', trials, args.tiled_rounds, targets, whole().double())
     return rows

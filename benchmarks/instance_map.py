@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from ops import FIELDS, Case, rows_of, verdicts
 from ops_components import discs
 
-from mmcount.codecs import BOX_RULES, BoxRule, CountPrediction, InstanceMapCodec
+from mmcount.codecs import BOX_RULES, BoxRule, InstanceMapCodec
 from mmcount.evaluation.functional import Heads, box_levels, box_sigmas, localization_errors, score_points
+from mmcount.structures import CountPrediction, MapGrid, Objects
 
 Array = NDArray[np.float64]
 SHAPE = (1080, 1920)
@@ -90,12 +91,12 @@ def label_maps() -> Iterator[Case]:
         (5000, (50, 60), ('nwpu',)),
     ):
         boxes = crowd(count, sides, rng)
-        labels = np.zeros(count, dtype=int)
+        objects, grid = Objects((boxes[:, :2] + boxes[:, 2:] - 1) / 2, bboxes=boxes), InstanceMapCodec().grid(SHAPE)
         for rule in rules:
             codec = InstanceMapCodec(rule=rule)
 
-            def encode(codec: InstanceMapCodec = codec, boxes: Array = boxes, labels: Array = labels) -> Array:
-                return codec.encode(boxes, labels, SHAPE)[0]
+            def encode(codec: InstanceMapCodec = codec, objects: Objects = objects, grid: MapGrid = grid) -> Array:
+                return codec.encode(objects, grid)['data'][0]
 
             def published(boxes: Array = boxes, rule: str = rule) -> Array:
                 return published_method(boxes, BOX_RULES[rule])
@@ -142,7 +143,7 @@ def post_processing() -> Iterator[Case]:
         def decode(
             codec: InstanceMapCodec = codec, confidence: torch.Tensor = confidence, threshold: torch.Tensor = threshold
         ) -> CountPrediction:
-            return codec.decode(confidence, SHAPE_4K, threshold)
+            return codec.decode((confidence, threshold), codec.grid(SHAPE_4K))
 
         def published(
             confidence: torch.Tensor = confidence, threshold: torch.Tensor = threshold

@@ -17,7 +17,7 @@ train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations'),
     dict(type='mmcount.RandomDihedral'),
-    dict(type='mmcount.HaloCrop', size=128, halo=32, extend=48),
+    dict(type='mmcount.HaloCrop', codec=codec, size=128, extend=48),
     dict(type='mmcount.GenerateTarget', codec=codec),
     dict(type='mmcount.PackCountInputs'),
 ]

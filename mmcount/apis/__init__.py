@@ -4,7 +4,6 @@ from .benchmark import BenchmarkOptions, Contender, benchmark_counters
 from .inferencer import CountInferencer, CountOptions
 from .inputs import ImageInput, list_inputs
 from .results import CountResult, result_from_sample, round_count
-from .tiling import TiledDenseInference, tiled_predict
 from .writers import COUNT_COLUMNS, OBJECT_COLUMNS, CountsCsv
 
 __all__ = [
@@ -17,10 +16,8 @@ __all__ = [
     'CountResult',
     'CountsCsv',
     'ImageInput',
-    'TiledDenseInference',
     'benchmark_counters',
     'list_inputs',
     'result_from_sample',
     'round_count',
-    'tiled_predict',
 ]

@@ -25,7 +25,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from rich.progress import track
 from torch import nn
 
-from mmcount.models.tiling import MapTiles
+from mmcount.models.tiling import MapTiles, tiles_for
 from mmcount.registry import INFERENCERS
 from mmcount.utils import register_all_modules
 from mmcount.visualization import CountVisualizer
@@ -41,7 +41,6 @@ from .model_info import (
     weights_file,
 )
 from .results import CountResult, instances_are_all, is_at_cap, result_from_sample
-from .tiling import tiled_predict, tiles_for
 from .writers import CountsCsv
 
 #: What an image is, its pixels, what the pipeline packed or the model predicted, or else why it has none.
@@ -338,7 +337,7 @@ class CountInferencer(BaseInferencer):
         if tiles is None:
             return self.model.test_step(inputs)
         data = self.model.data_preprocessor(inputs, False)
-        return tiled_predict(self.model, data['inputs'], data['data_samples'], tiles)
+        return self.model.predict(data['inputs'], data['data_samples'], tiles=tiles)
 
     def _result(self, sample: Any, name: str, options: CountOptions) -> CountResult:
         if instances_are_all(sample) and is_at_cap(sample, self.cap, options.score_thr):

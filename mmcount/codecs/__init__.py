@@ -1,14 +1,15 @@
-"""Codecs: what ground truth becomes for a network, and what the network's output means."""
+"""Codecs: ground truth to targets of a network, outputs of a network to counts."""
 
-from .attributes import LabelCodec, ValueCodec
-from .base import CountCodec, CountPrediction
-from .box_attribute import BoxAttributeCodec
-from .density import DensityCodec
-from .digits import BoxCountCodec, CountRegressionCodec, DigitCodec
-from .instance_map import InstanceMapCodec
-from .instance_rules import BOX_RULES, BoxRule
-from .redundant_count import RedundantCountCodec
-from .scale_map import ScaleMapCodec
+from .base import CountCodec
+from .boxes import (
+    BoxAttributeCodec,
+    BoxCountCodec,
+    CountRegressionCodec,
+    DigitCodec,
+    LabelCodec,
+    ValueCodec,
+)
+from .maps import BOX_RULES, BoxRule, DensityCodec, InstanceMapCodec, RedundantCountCodec, ScaleMapCodec
 
 __all__ = [
     'BOX_RULES',
@@ -16,7 +17,6 @@ __all__ = [
     'BoxCountCodec',
     'BoxRule',
     'CountCodec',
-    'CountPrediction',
     'CountRegressionCodec',
     'DensityCodec',
     'DigitCodec',

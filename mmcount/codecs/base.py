@@ -1,58 +1,38 @@
-"""What every codec offers: ground truth to network target, network output to counts."""
+"""Base class of codecs of maps: ground truth to targets of a network, its maps to counts."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .raster import Extent, unit_density
-
-
-@dataclass
-class CountPrediction:
-    """What a codec reads from the output of a network for one image.
-
-    Shape:
-        counts: (C,) objects of each class, never rounded.
-        density: (C, h, w) objects per cell; sums to ``counts`` over the cells.
-        points: (P, 2) float, (x, y) in pixels of the network's input, pixel centres at integers.
-        labels: (P,) int64.
-        scores: (P,) float.
-        extent: (left, top, right, bottom) of the map in pixels of the network's input, which itself lies at
-            (-0.5, -0.5, W - 0.5, H - 0.5).
-        spread: (C,) standard deviation of the method's own estimates of ``counts``, or None where it has but one.
-        bboxes: (P, 4) float, (x1, y1, x2, y2) in pixel edges of the network's input, or None where the method has none.
-    """
-
-    counts: Tensor
-    density: Tensor
-    points: Tensor
-    labels: Tensor
-    scores: Tensor
-    extent: tuple[float, float, float, float]
-    spread: Tensor | None = None
-    bboxes: Tensor | None = None
+from mmcount.registry import CODECS
+from mmcount.structures.map_grid import MapGrid
+from mmcount.structures.objects import Objects
+from mmcount.structures.prediction import CountPrediction
 
 
 class CountCodec(ABC):
-    """Base of the codecs: one object, shared by the pipeline (encode) and the head (decode).
+    """Base class of codecs: one object, shared by the pipeline (encode) and the head (decode).
 
     Args:
-        num_classes: C, the channels of the map.
-        stride: Input pixels between two cells of the map.
+        num_classes: C.
+        stride: Input pixels between two cells of the maps.
 
     Attributes:
-        geometry: What ``encode`` takes: 'points' (N, 2), or 'bboxes' (N, 4) in pixel edges.
-        counts_points: Whether every object that ``decode`` counts is one of its points, a unit in its own cell of the
-            density.
-        density_cell: Side of a cell of the density in cells of the map, where ``counts_points``.
+        padding: Pixels by which the map of a whole image exceeds it, both sides together.
+        origin: Left and top edge of the first cell of a whole image, pixels.
+        counts_points: Whether each object that ``decode`` counts is one of its points.
+        mass_per_object: Sum of the target map for one object.
+
+    Raises:
+        ValueError: ``num_classes`` or ``stride`` is below 1.
     """
 
-    geometry: str = 'points'
+    padding: int = 0
+    origin: float = -0.5
     counts_points: bool = False
-    density_cell: int = 1
+    mass_per_object: float = 1.0
 
     def __init__(self, num_classes: int = 1, stride: int = 1) -> None:
         if num_classes < 1:
@@ -63,50 +43,78 @@ class CountCodec(ABC):
         self.stride = stride
 
     @property
-    def mass_per_object(self) -> float:
-        """What the target map sums to for one object."""
-        return 1.0
+    def halo(self) -> int:
+        """Pixels of context on every side that the network sees beyond the image: zeros, or what a crop brings."""
+        return 0
 
-    def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
-        """The (h, w) of the map of an image of ``img_shape`` (height, width): (ceil(H / s), ceil(W / s))."""
+    def grid(self, img_shape: tuple[int, int], halo: int = 0) -> MapGrid:
+        """The cells of the maps of an image.
+
+        Args:
+            img_shape: (height, width), the halo of a crop included.
+            halo: Context that a crop brings: 0 or :attr:`halo`. Its map covers what lies inside.
+
+        Raises:
+            ValueError: The halo is another.
+        """
+        if halo not in (0, self.halo):
+            needed = f'a halo of {self.halo} px' if self.halo else 'no halo'
+            raise ValueError(
+                f'{type(self).__name__} needs crops with {needed}, got {halo} px: give HaloCrop the codec of the target'
+            )
         height, width = img_shape
-        return -(-height // self.stride), -(-width // self.stride)
+        return MapGrid((height, width), self.stride, self.padding - 2 * halo, self.origin + halo)
 
-    @property
-    def map_origin(self) -> float:
-        """Where the map begins, left and top, in pixels of the input (pixel centres at integers): with the image."""
-        return -0.5
-
-    def map_extent(self, output: Tensor) -> tuple[float, float, float, float]:
-        """(left, top, right, bottom) in pixels of the input that a (C, h, w) map covers."""
-        height, width = output.shape[-2:]
-        start = self.map_origin
-        return start, start, start + width * self.stride, start + height * self.stride
-
-    def density_of(self, points: Tensor, labels: Tensor, img_shape: tuple[int, int]) -> tuple[Tensor, Extent]:
-        """The (C, h, w) density of a codec that counts points, and what it covers.
+    def encode(self, objects: Objects, grid: MapGrid) -> dict[str, NDArray[Any]]:
+        """Target maps of one image.
 
         Args:
-            points: (N, 2) float, (x, y) in pixels of the input.
-            labels: (N,) int64.
-            img_shape: (height, width) of the input.
+            objects: In pixels of the input; they may lie outside of it.
+            grid: Of the image, from :meth:`grid`.
+
+        Returns:
+            Maps (K, h, w) of the grid by name, ``data`` the main one; none here: the head reads the objects themselves.
         """
-        return unit_density(points, labels, self.num_classes, img_shape, self.stride * self.density_cell)
+        return {}
 
     @abstractmethod
-    def encode(
-        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
-    ) -> NDArray[Any]:
-        """The (C, h, w) float32 target of one image.
+    def decode(self, maps: tuple[Tensor, ...], grid: MapGrid, known: Objects | None = None) -> CountPrediction:
+        """Counts, places and density of one image.
 
         Args:
-            points: (N, 2) float, (x, y) in pixels of the input.
-            labels: (N,) int64 in 0..C-1.
-            img_shape: (height, width) of the input, its halo included.
-            halo: Pixels of context on every side of the input that came with the crop; the map covers only what an
-                image without them would have. 0 for a whole image.
+            maps: The image's own cells of each map of the head, (K, h, w).
+            grid: Of the image, from :meth:`grid`.
+            known: Objects that are given, for methods that find none themselves.
         """
 
-    @abstractmethod
-    def decode(self, output: Tensor, img_shape: tuple[int, int]) -> CountPrediction:
-        """Read counts, density, points and interval from a (C, h, w) output of an image of ``img_shape``."""
+    def __repr__(self) -> str:
+        options = ', '.join(f'{key}={value!r}' for key, value in sorted(vars(self).items()))
+        return f'{type(self).__name__}({options})'
+
+
+def build_codec(codec: CountCodec | dict) -> CountCodec:
+    """A codec of maps, or its config, to the codec.
+
+    Raises:
+        TypeError: It is another kind of object.
+    """
+    built = CODECS.build(codec) if isinstance(codec, dict) else codec
+    if not isinstance(built, CountCodec):
+        raise TypeError(f'codec must be a CountCodec or its config, got {type(built).__name__}')
+    return built
+
+
+def checked_map(maps: tuple[Tensor, ...], grid: MapGrid, num_classes: int) -> Tensor:
+    """The only map of a codec of one map, (C, h, w) float32.
+
+    Raises:
+        ValueError: There are more maps, or it has another shape.
+    """
+    expected = [(num_classes, *grid.shape)]
+    found = [tuple(one.shape) for one in maps]
+    if found != expected:
+        raise ValueError(
+            f'an image of {grid.img_shape} has a map of {expected[0]} at stride {grid.stride}, got '
+            f'{found[0] if len(found) == 1 else found}'
+        )
+    return maps[0].float()

@@ -21,8 +21,8 @@ pipeline = [
 ]
 model = dict(
     type='mmcount.DenseCounter',
-    data_preprocessor=dict(type='mmcount.CountDataPreprocessor', halo=8),
-    backbone=dict(type='mmcount.CountCeption', window_size=8, padding=0, stride=2),
+    data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
+    backbone=dict(type='mmcount.CountCeption', window_size=8, stride=2),
     head=dict(type='mmcount.RedundantCountHead', codec=codec, norm_cfg=None, act_cfg=None),
 )
 test_dataloader = dict(batch_size=1, dataset=dict(type='mmcount.MNISTLego', subset='test', pipeline=pipeline))

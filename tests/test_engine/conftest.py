@@ -12,7 +12,7 @@ train_pipeline = [
     dict(type='mmdet.LoadImageFromNDArray'),
     dict(type='mmcount.LoadCountAnnotations'),
     dict(type='mmcount.RandomDihedral'),
-    dict(type='mmcount.HaloCrop', size=24, halo=8, extend=8),
+    dict(type='mmcount.HaloCrop', codec=codec, size=24, extend=8),
     dict(type='mmcount.GenerateTarget', codec=codec),
     dict(type='mmcount.PackCountInputs'),
 ]
@@ -23,8 +23,8 @@ test_pipeline = [
 ]
 model = dict(
     type='mmcount.DenseCounter',
-    data_preprocessor=dict(type='mmcount.CountDataPreprocessor', halo=8),
-    backbone=dict(type='mmcount.CountCeption', window_size=8, padding=0, stride=2, norm_eval=True),
+    data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
+    backbone=dict(type='mmcount.CountCeption', window_size=8, stride=2, norm_eval=True),
     head=dict(type='mmcount.RedundantCountHead', codec=codec, norm_cfg=None, act_cfg=None, init_bias='target_mean'),
 )
 train_dataloader = dict(

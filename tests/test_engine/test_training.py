@@ -80,7 +80,8 @@ def test_the_best_checkpoint_carries_its_calibration(tiny_config, tmp_path):
     assert bool(state['calibration.fitted'])
     runner = make_runner(tiny_config, tmp_path / 'test', load_from=str(best))
     metrics = runner.test()
-    assert {'count/MAE', 'count/MAE_calibrated', 'count/coverage'} <= set(metrics)
+    assert {'count/MAE', 'count/MAE_calibrated'} <= set(metrics)
+    assert 'count/coverage' not in metrics  # too few validation images for an interval
 
 
 def test_bfloat16_trains_on_a_cpu(tiny_config, tmp_path):

@@ -5,13 +5,12 @@ model = dict(
     type='mmcount.DenseCounter',
     # Images in 0..1; the halo is the network's zero padding.
     data_preprocessor=dict(
-        type='mmcount.CountDataPreprocessor', mean=[0, 0, 0], std=[255, 255, 255], bgr_to_rgb=True, halo=32
+        type='mmcount.CountDataPreprocessor', mean=[0, 0, 0], std=[255, 255, 255], bgr_to_rgb=True
     ),
     backbone=dict(
         type='mmcount.CountCeption',
         in_channels=3,
         window_size=32,
-        padding=0,
         norm_cfg=dict(type='BN', eps=1e-4),
         norm_eval=True,
     ),

@@ -9,14 +9,13 @@ model = dict(
         mean=[0, 0, 0],
         std=[255, 255, 255],
         bgr_to_rgb=True,
-        halo=32,
+       
         channels_last=True,
     ),
     backbone=dict(
         type='mmcount.CountCeption',
         in_channels=3,
         window_size=32,
-        padding=0,
         stride=4,
         norm_cfg=dict(type='BN', eps=1e-4),
         norm_eval=True,

@@ -11,9 +11,9 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
-from mmcount.codecs.base import CountCodec
-from mmcount.registry import CODECS, TRANSFORMS
-from mmcount.structures import CountDataSample, CountedBoxes, PointBoxes
+from mmcount.codecs.base import CountCodec, build_codec
+from mmcount.registry import TRANSFORMS
+from mmcount.structures import CountDataSample, CountedBoxes, Objects, PointBoxes
 
 from .loading import image_name
 
@@ -22,28 +22,25 @@ from .loading import image_name
 class GenerateTarget(BaseTransform):
     """Encode the ground truth with the codec that the head decodes with.
 
-    Boxes give the points at their centres; a box that counts n gives n of them. Points outside of the image and
-    ignored instances are left out. A codec whose ``geometry`` is 'bboxes' gets all boxes that are not ignored, those
-    outside of the image too: what it does with them is its own rule. Put it last, before `PackCountInputs`: a later
-    geometric transform would not move the map.
+    Boxes give the points at their centres. Ignored instances are left out; what becomes of objects outside of the image
+    is the codec's rule. Put it last, before `PackCountInputs`: a later geometric transform would not move the maps.
 
     Required keys: ``gt_bboxes``, ``gt_bboxes_labels``, ``img`` or ``img_shape``; optional ``gt_ignore_flags``,
-    ``halo``, ``num_classes``. Added key: ``gt_map`` (C, h, w) float32.
+    ``halo``, ``num_classes``. Added keys: ``gt_map``, the target maps by name, (K, h, w) float32 each; and ``codec``,
+    by which the head sees that it has the same.
 
     Args:
         codec: The codec or its config.
 
     Raises:
-        ValueError: The codec has another number of classes than the data, or needs boxes where points were loaded.
+        ValueError: The codec has another number of classes than the data, or needs boxes but points were loaded.
     """
 
     def __init__(self, codec: CountCodec | dict) -> None:
-        self.codec: CountCodec = CODECS.build(codec) if isinstance(codec, dict) else codec
-        if not isinstance(self.codec, CountCodec):
-            raise TypeError(f'codec must be a CountCodec or its config, got {type(codec).__name__}')
+        self.codec = build_codec(codec)
 
     def transform(self, results: dict) -> dict:
-        """Add ``gt_map`` to ``results``."""
+        """Add the targets to ``results``."""
         if results.get('gt_bboxes') is None:
             raise ValueError(
                 f"{image_name(results)} has no 'gt_bboxes' to encode; load them, e.g. with LoadCountAnnotations("
@@ -55,44 +52,30 @@ class GenerateTarget(BaseTransform):
                 f'{image_name(results)} comes from a data set of {num_classes} classes, but the codec '
                 f'{type(self.codec).__name__} has num_classes={self.codec.num_classes}'
             )
-        img_shape = tuple(results['img'].shape[:2] if 'img' in results else results['img_shape'])
-        if self.codec.geometry == 'bboxes':
-            objects, labels = target_boxes(results)
-        else:
-            objects, labels = target_points(results, img_shape)
-        results['gt_map'] = self.codec.encode(objects, labels, img_shape, halo=results.get('halo', 0))
+        height, width = results['img'].shape[:2] if 'img' in results else results['img_shape'][:2]
+        try:
+            grid = self.codec.grid((height, width), results.get('halo', 0))
+            results['gt_map'] = self.codec.encode(target_objects(results), grid)
+        except ValueError as error:
+            raise ValueError(f'{image_name(results)}: {error}') from error
+        results['codec'] = repr(self.codec)
         return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(codec={self.codec!r})'
 
 
-def target_points(results: dict, img_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The points of ``results`` inside an image of (height, width): (N, 2) float32, and their (N,) int64 labels."""
-    boxes, labels = results['gt_bboxes'], results['gt_bboxes_labels']
-    points = boxes.convert_to('point')
-    keep = points.is_inside(img_shape).numpy()
-    index = np.flatnonzero(keep & ~_ignore_flags(results))
-    if isinstance(boxes, CountedBoxes):
-        index = np.repeat(index, boxes.counts.numpy()[index])
-    return points.tensor.numpy()[index].astype(np.float32), np.asarray(labels)[index].astype(np.int64)
-
-
-def target_boxes(results: dict) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes of ``results`` that are not ignored, (N, 4) float32 xyxy in pixel edges, and their (N,) int64 labels.
-
-    Raises:
-        ValueError: ``results`` holds points.
-    """
-    boxes, labels = results['gt_bboxes'], results['gt_bboxes_labels']
-    if isinstance(boxes, PointBoxes):
-        raise ValueError(
-            f'{image_name(results)} holds points, but the codec encodes boxes: load them with '
-            "LoadCountAnnotations(geometry='bboxes'), or give the codec geometry='points'"
-        )
-    index = np.flatnonzero(~_ignore_flags(results))
-    tensor = boxes.convert_to('hbox').tensor
-    return tensor.numpy()[index].astype(np.float32), np.asarray(labels)[index].astype(np.int64)
+def target_objects(results: dict) -> Objects:
+    """The objects of ``results`` that are not ignored."""
+    boxes, index = results['gt_bboxes'], np.flatnonzero(~_ignore_flags(results))
+    # Through float32, the type of the boxes: a point on the border of a pixel stays on its side.
+    points = boxes.convert_to('point').tensor.numpy()[index].astype(np.float32)
+    return Objects(
+        points,
+        np.asarray(results['gt_bboxes_labels'])[index],
+        None if isinstance(boxes, PointBoxes) else boxes.convert_to('hbox').tensor.numpy()[index].astype(np.float32),
+        boxes.counts.numpy()[index] if isinstance(boxes, CountedBoxes) else None,
+    )
 
 
 @TRANSFORMS.register_module()
@@ -138,6 +121,7 @@ class PackCountInputs(BaseTransform):
             'flip',
             'flip_direction',
             'halo',
+            'count_limit',
         ),
         image_counts: str = 'recompute',
         min_visible_fraction: float | None = None,
@@ -179,8 +163,9 @@ class PackCountInputs(BaseTransform):
             sample.set_field(torch.from_numpy(np.ascontiguousarray(results['gt_void_mask'])), 'gt_void_mask')
         if results.get('proposal_masks') is not None:
             sample.proposals = _proposals(results)
-        if results.get('gt_map') is not None:
-            sample.gt_map = PixelData(data=to_tensor(results['gt_map']))
+        if results.get('gt_map'):
+            targets = {name: to_tensor(target) for name, target in results['gt_map'].items()}
+            sample.gt_map = PixelData(metainfo=dict(codec=results.get('codec')), **targets)
         # mmdet's detectors ask for the scale to undo, also where no transform changed it.
         meta = {'scale_factor': (1.0, 1.0), **results}
         sample.set_metainfo({key: meta[key] for key in self.meta_keys if key in meta})

@@ -1,6 +1,7 @@
 """Geometry that mmdet does not have: the eight symmetries of the square, and crops with their surroundings."""
 
 import random
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -8,8 +9,10 @@ from mmcv.transforms.utils import cache_randomness
 from mmdet.structures.bbox import BaseBoxes
 from mmdet.structures.mask import BitmapMasks
 
+from mmcount.codecs.base import CountCodec, build_codec
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import PointBoxes
+from mmcount.utils.moved_options import refuse_moved
 
 
 @TRANSFORMS.register_module()
@@ -96,17 +99,28 @@ class HaloCrop(BaseTransform):
 
     Args:
         size: Valid output cells per side at stride 1.
-        halo: Surroundings in px.
+        codec: The codec of the target or its config; its ``halo`` is the width of the surroundings, px.
         pad_val: Value of the padding.
         extend: Px by which the range of corners is extended, see above. 0 draws all corners equally often.
+        **moved: None; names an option of before with its replacement.
     """
 
-    def __init__(self, size: int = 128, halo: int = 32, pad_val: float = 0, extend: int = 48) -> None:
-        for name, value, least in (('size', size, 1), ('halo', halo, 0), ('extend', extend, 0)):
+    def __init__(
+        self,
+        codec: CountCodec | dict | None = None,
+        size: int = 128,
+        pad_val: float = 0,
+        extend: int = 48,
+        **moved: Any,
+    ) -> None:
+        refuse_moved('HaloCrop', moved, dict(halo='give it the codec of the target, codec=codec'))
+        if codec is None:
+            raise ValueError('HaloCrop needs the codec of the target: codec=codec')
+        for name, value, least in (('size', size, 1), ('extend', extend, 0)):
             if value < least:
                 raise ValueError(f'{name} must be at least {least}, got {value}')
         self.size = size
-        self.halo = halo
+        self.halo = build_codec(codec).halo
         self.pad_val = pad_val
         self.extend = extend
 

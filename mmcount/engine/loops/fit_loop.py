@@ -76,7 +76,7 @@ class FitLoop(EpochBasedTrainLoop):
             self.runner.call_hook('before_train_iter', batch_idx=index, data_batch=batch)
             data = model.data_preprocessor(batch, False)
             with torch.no_grad():
-                seen = model.observe(data['inputs'], data['data_samples'], stage)
+                seen = model.observe_batch(data['inputs'], data['data_samples'], stage)
             names = [sample.img_id for sample in data['data_samples']]
             fresh += [{'img_id': str(name), **record} for name, record in zip(names, seen, strict=True)]
             outputs = dict(images=torch.tensor(float(len(records) + len(fresh))))

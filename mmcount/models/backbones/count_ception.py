@@ -1,5 +1,7 @@
 """The network of Count-ception: thin inception modules around two large convolutions, and no pooling."""
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -7,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmcount.models.layers import ConvUnit, SpaceToDepthConv2d
 from mmcount.registry import MODELS
+from mmcount.utils.moved_options import refuse_moved
 
 
 class InceptionUnit(BaseModule):
@@ -36,8 +39,9 @@ class InceptionUnit(BaseModule):
 class CountCeption(BaseModule):
     """Layers 1 to 11 of the network of Count-ception (Cohen et al. 2017, Fig. 4).
 
-    Symbols: r ``window_size``, s ``stride``, p ``padding``. Input (B, in_channels, H, W), output a tuple of one
-    (B, 64, ceil((H + 2p - r) / s), ceil((W + 2p - r) / s)) map: ``H + r`` rows for the published p = r and s = 1.
+    Symbols: r ``window_size``, s ``stride``. Input (B, in_channels, H + 2r, W + 2r), an image with its halo of r zeros
+    on every side, which the data preprocessor adds; output a tuple of one (B, 64, ceil((H + r) / s), ceil((W + r) / s))
+    map.
 
     The published network strides its last layer. Layers 10 to 12 are 1x1, so the stride may as well sit on the second
     large convolution: the cells that remain have the same values, and the costliest layer shrinks by s^2.
@@ -45,17 +49,18 @@ class CountCeption(BaseModule):
     Args:
         in_channels: Channels of the image.
         window_size: r, the receptive window; the two large kernels share it as 14 and 18 share 32.
-        padding: p, zeros around the input; None pads by r. 0 where the data preprocessor pads.
-        stride: s, input pixels between two cells of the output.
+        stride: s, input pixels between two cells of the output; divides r. No weight depends on it, so that a network
+            may be tested at another stride than it was trained at (Table 3): give it to the codec too.
         norm_cfg: ``dict(type='BN')``, or ``dict(type='mmcount.ChannelAffine')`` for what the released code trains.
         norm_eval: Keep batch normalisation at its stored statistics while its scale and shift train. Batch statistics
             of a few crops are not the averages used in testing: trained so, the map looks right and the count drifts.
+        **moved: None; names an option of before with its replacement.
 
     Raises:
-        ValueError: ``window_size`` is too small for two large kernels.
+        ValueError: ``window_size`` is too small for two large kernels, or ``stride`` does not divide it.
 
     Example:
-        >>> CountCeption()(torch.zeros(1, 3, 64, 48))[0].shape
+        >>> CountCeption()(torch.zeros(1, 3, 64 + 64, 48 + 64))[0].shape
         torch.Size([1, 64, 96, 80])
     """
 
@@ -65,21 +70,26 @@ class CountCeption(BaseModule):
         self,
         in_channels: int = 3,
         window_size: int = 32,
-        padding: int | None = None,
         stride: int = 1,
         norm_cfg: dict | None = dict(type='BN', eps=1e-4),
         norm_eval: bool = False,
+        **moved: Any,
     ) -> None:
         super().__init__()
+        refuse_moved('CountCeption', moved, dict(padding='images come with the halo of the codec'))
         if window_size < 4:
             raise ValueError(f'window_size must be at least 4, got {window_size}')
+        if stride < 1 or window_size % stride:
+            raise ValueError(
+                f'stride must divide window_size: every object is in (window_size / stride)^2 windows, got stride '
+                f'{stride} and window_size {window_size}'
+            )
         self.window_size = window_size
         self.norm_eval = norm_eval
-        padding = window_size if padding is None else padding
         first_kernel = round(window_size * 14 / 32)
         kwargs = dict(norm_cfg=norm_cfg)
         large = dict(conv_cfg=dict(type=SpaceToDepthConv2d), **kwargs)
-        self.conv1 = ConvUnit(in_channels, 64, 3, padding=padding, **kwargs)
+        self.conv1 = ConvUnit(in_channels, 64, 3, **kwargs)
         self.unit2 = InceptionUnit(64, 16, 16, **kwargs)
         self.unit3 = InceptionUnit(32, 16, 32, **kwargs)
         self.conv4 = ConvUnit(48, 16, first_kernel, **kwargs)
@@ -115,12 +125,8 @@ class CountCeption(BaseModule):
 
     @property
     def stride(self) -> int:
-        """Input pixels between two cells of the output; may be set, as no weight depends on it."""
+        """Input pixels between two cells of the output."""
         return self.conv9.conv.stride[0]
-
-    @stride.setter
-    def stride(self, value: int) -> None:
-        self.conv9.conv.stride = (value, value)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """(B, in_channels, H, W) -> ((B, 64, h, w),)."""

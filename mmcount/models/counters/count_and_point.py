@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from mmcount.models.pointing import density_peaks, stack_blocks, weighted_cells
 from mmcount.registry import MODELS
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, CountPrediction
 
-from .fitted_counter import FittedCounter, PointedCount, Record, image_total, stack_features
+from .fitted_counter import FittedCounter, Record, image_total, pointed_prediction, stack_features
 from .point_then_count import PointThenCount
 
 
@@ -87,14 +87,23 @@ class CountAndPoint(FittedCounter):
         figures: dict[str, float] = self.svm.fit(stack_features(records), [record['count'] for record in records])
         return figures
 
-    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> PointedCount:
+    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> CountPrediction:
         """Count with the machine, then make as many clusters."""
         heat = self.pointer.heat(scores, outputs)
         features = torch.from_numpy(self._features(outputs, heat)).to(self.svm.weight.device)
         count_scores = self.svm(features[None])[0].cpu().numpy()
         count = int(count_scores.argmax())
         pointers = self.pointer.pointers(heat if count else np.zeros_like(heat), sample, max(count, 1))
-        return PointedCount(count, pointers, heat, self.label_of(scores), count_scores, count == self.svm.max_count)
+        return pointed_prediction(
+            count,
+            pointers,
+            heat,
+            self.label_of(scores),
+            self.num_classes,
+            sample,
+            saturated=count == self.svm.max_count,
+            count_scores=count_scores,
+        )
 
     def _features(self, outputs: dict[str, Tensor], heat: np.ndarray) -> np.ndarray:
         return np.concatenate([stack_blocks(outputs, self.blocks), self._signature(heat)])

@@ -17,9 +17,9 @@ from mmcount.models.pointing import (
     weighted_cells,
 )
 from mmcount.registry import MODELS
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, CountPrediction
 
-from .fitted_counter import FittedCounter, PointedCount, Record, cell_size, image_total, stack_features
+from .fitted_counter import FittedCounter, Record, cell_size, image_total, pointed_prediction, stack_features
 
 MIXTURE_FITS = ('weighted', 'repeated', 'sampled')
 
@@ -95,14 +95,23 @@ class CountThenPoint(FittedCounter):
         figures: dict[str, float] = self.svm.fit(stack_features(records), [record['count'] for record in records])
         return figures
 
-    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> PointedCount:
+    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> CountPrediction:
         """Count with the machine, point with the mixture."""
         features = torch.from_numpy(stack_blocks(outputs, self.blocks)).to(self.svm.weight.device)
         count_scores = self.svm(features[None])[0].cpu().numpy()
         count = int(count_scores.argmax())
         heat = heat_for(outputs[self.heat_layer].mean(dim=0).cpu().numpy(), count, self.mean_times)
         pointers = self._pointers(heat, count, sample)
-        return PointedCount(count, pointers, heat, self.label_of(scores), count_scores, count == self.svm.max_count)
+        return pointed_prediction(
+            count,
+            pointers,
+            heat,
+            self.label_of(scores),
+            self.num_classes,
+            sample,
+            saturated=count == self.svm.max_count,
+            count_scores=count_scores,
+        )
 
     def _pointers(self, heat: np.ndarray, count: int, sample: CountDataSample) -> Pointers:
         cells, weights = weighted_cells(heat)

@@ -1,26 +1,27 @@
-"""What counters share that are fitted to data instead of descending a loss."""
+"""Base class of counters that are fitted to data instead of descending a loss."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from mmengine.model import BaseModel
-from mmengine.structures import InstanceData, PixelData
 from torch import Tensor, nn
 
+from mmcount.models.heads.count_head import input_shape
 from mmcount.models.layers import layer_taps
 from mmcount.models.pointing import Pointers
 from mmcount.registry import MODELS
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, CountPrediction
+
+from .size_groups import size_groups
 
 Record = dict[str, Any]
 
 
 class FittedCounter(BaseModel):
-    """Base of the counters that look at all training images and then compute what they know.
+    """Base class of counters that are computed from all training images at once.
 
     ``FitLoop`` trains them: in each of the ``passes`` it calls ``observe`` with every batch and ``fit`` with all that
     was observed. What is learned lies in buffers, so checkpoints are ordinary ones.
@@ -87,8 +88,8 @@ class FittedCounter(BaseModel):
         """
 
     @abstractmethod
-    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> 'PointedCount':
-        """The count and the pointers of one image.
+    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> CountPrediction:
+        """The count and the pointers of one image, see :func:`pointed_prediction`.
 
         Args:
             scores: (K,) class scores.
@@ -138,12 +139,20 @@ class FittedCounter(BaseModel):
             raise ValueError(f'mode {mode!r} needs data_samples, got None')
         if not self.is_fitted:
             raise ValueError(f'{type(self).__name__} is not fitted: train it or load a checkpoint of it')
-        scores, outputs = self.look(inputs, data_samples)
-        for index, sample in enumerate(data_samples):
-            own = {name: output[index] for name, output in outputs.items()}
-            pointed = self.point(scores[index], own, sample)
-            write_pointed(pointed, sample, self.num_classes)
+        for indices, own in size_groups(inputs, data_samples):
+            samples = [data_samples[index] for index in indices]
+            scores, outputs = self.look(own, samples)
+            for index, sample in enumerate(samples):
+                self.point(scores[index], {name: one[index] for name, one in outputs.items()}, sample).write(sample)
         return data_samples
+
+    def observe_batch(self, inputs: Tensor, data_samples: list[CountDataSample], stage: str) -> list[Record]:
+        """:meth:`observe`, images of one size together; records in the order of the samples."""
+        records: dict[int, Record] = {}
+        for indices, own in size_groups(inputs, data_samples):
+            found = self.observe(own, [data_samples[index] for index in indices], stage)
+            records.update(zip(indices, found, strict=True))
+        return [records[index] for index in range(len(data_samples))]
 
     def label_of(self, scores: Tensor) -> int:
         """The class that the count of an image belongs to."""
@@ -165,60 +174,51 @@ class FittedCounter(BaseModel):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-@dataclass(frozen=True, eq=False)
-class PointedCount:
-    """What a pointing counter says about one image.
+def pointed_prediction(
+    count: int,
+    pointers: Pointers,
+    heat: np.ndarray,
+    label: int,
+    num_classes: int,
+    sample: CountDataSample,
+    saturated: bool | None = None,
+    count_scores: np.ndarray | None = None,
+) -> CountPrediction:
+    """The prediction of a counter that counts one class and points.
 
-    Attributes:
+    Args:
         count: Objects.
         pointers: As many pointers or fewer, in pixels of the network's input.
-        heat: (h, w) where they are, not negative.
-        label: Class of all of them.
-        count_scores: (C_max + 1,) score of each count, or None.
-        saturated: Whether the count means "or more".
-    """
-
-    count: int
-    pointers: Pointers
-    heat: np.ndarray
-    label: int
-    count_scores: np.ndarray | None = None
-    saturated: bool = False
-
-
-def write_pointed(pointed: PointedCount, sample: CountDataSample, num_classes: int) -> None:
-    """Write a prediction into its sample, pointers in pixels of the original image.
-
-    ``pred_instances`` gets ``bboxes``, ``points``, ``labels``, ``scores`` and, of C2P, ``ellipses`` (K, 4); the density
-    is the heat, scaled to the count.
+        heat: (h, w) not negative, over the whole input; the density is the heat, scaled to the count.
+        label: Class of all objects.
+        num_classes: C.
+        sample: Of the image.
+        saturated: Whether the count means "or more"; None for a method without a largest count.
+        count_scores: (C_max + 1,) score of each count, or None; becomes ``pred_count_scores``.
     """
     counts = torch.zeros(num_classes)
-    counts[pointed.label] = pointed.count
-    heat = torch.from_numpy(np.asarray(pointed.heat, dtype=np.float32))
-    if pointed.count and float(heat.sum()) <= 0:
-        heat = torch.ones_like(heat)  # it counts objects without knowing where: they may be anywhere
-    density = torch.zeros(num_classes, *heat.shape)
-    if pointed.count:
-        density[pointed.label] = heat / heat.sum() * pointed.count
-    scale_x, scale_y = (float(value) for value in sample.get('scale_factor', (1.0, 1.0)))
-    boxes = torch.from_numpy(pointed.pointers.bboxes).float() / torch.tensor([scale_x, scale_y] * 2)
-    instances = InstanceData(
-        bboxes=boxes,
-        points=(boxes[:, :2] + boxes[:, 2:] - 1) / 2,
-        labels=torch.full((len(boxes),), pointed.label, dtype=torch.int64),
-        scores=torch.from_numpy(pointed.pointers.scores).float(),
-    )
-    if pointed.pointers.ellipses is not None:
-        ellipses = torch.from_numpy(pointed.pointers.ellipses).float()
-        instances.ellipses = ellipses / torch.tensor([scale_x, scale_y] * 2)
+    counts[label] = count
+    places = torch.from_numpy(np.asarray(heat, dtype=np.float32))
+    if count and float(places.sum()) <= 0:
+        places = torch.ones_like(places)  # counted, but found nowhere: they may be anywhere
+    density = torch.zeros(num_classes, *places.shape)
+    if count:
+        density[label] = places / places.sum() * count
     height, width = input_shape(sample)
-    extent = (-0.5, -0.5, width / scale_x - 0.5, height / scale_y - 0.5)
-    sample.pred_counts = counts
-    sample.pred_density = PixelData(data=density, metainfo=dict(extent=extent))
-    sample.pred_instances = instances
-    sample.saturated = bool(pointed.saturated)
-    if pointed.count_scores is not None:
-        sample.set_field(torch.from_numpy(np.asarray(pointed.count_scores, dtype=np.float32)), 'pred_count_scores')
+    bboxes = torch.from_numpy(pointers.bboxes).float()
+    scores = None if count_scores is None else torch.from_numpy(np.asarray(count_scores, dtype=np.float32))
+    return CountPrediction(
+        counts=counts,
+        points=(bboxes[:, :2] + bboxes[:, 2:] - 1) / 2,
+        labels=torch.full((len(bboxes),), label, dtype=torch.int64),
+        scores=torch.from_numpy(pointers.scores).float(),
+        density=density,
+        extent=(-0.5, -0.5, width - 0.5, height - 0.5),
+        bboxes=bboxes,
+        ellipses=None if pointers.ellipses is None else torch.from_numpy(pointers.ellipses).float(),
+        saturated=saturated,
+        extras={} if scores is None else dict(pred_count_scores=scores),
+    )
 
 
 def check_finite(outputs: dict[str, Tensor], data_samples: list[CountDataSample]) -> None:
@@ -262,12 +262,6 @@ def stack_features(records: list[Record]) -> np.ndarray:
             "pool every block to its 'mean' or a 'grid'"
         )
     return np.stack([record['features'] for record in records])
-
-
-def input_shape(sample: CountDataSample) -> tuple[int, int]:
-    """(height, width) of the network's input, padding included: what its maps cover."""
-    height, width = sample.get('batch_input_shape', sample.img_shape)[:2]
-    return int(height), int(width)
 
 
 def cell_size(sample: CountDataSample, heat: np.ndarray) -> tuple[float, float]:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from mmcount.models.classifiers import image_labels
 from mmcount.models.pointing import CellClusterer, Pointers, box_pointers, suppress_mean
 from mmcount.registry import MODELS, TASK_UTILS
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, CountPrediction
 
-from .fitted_counter import FittedCounter, PointedCount, Record, cell_size
+from .fitted_counter import FittedCounter, Record, cell_size, pointed_prediction
 
 STACKINGS = ('sum', 'mean', 'max')
 
@@ -185,11 +185,14 @@ class PointThenCount(FittedCounter):
             return np.zeros_like(stacked)
         return suppress_mean(stacked, self.mean_times)
 
-    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> PointedCount:
+    def point(self, scores: Tensor, outputs: dict[str, Tensor], sample: CountDataSample) -> CountPrediction:
         """Cluster the heat, count the clusters."""
         heat = self.heat(scores, outputs)
         pointers = self.pointers(heat, sample)
-        return PointedCount(len(pointers.scores), pointers, heat, self.label_of(scores))
+        count = len(pointers.scores)
+        return pointed_prediction(
+            count, pointers, heat, self.label_of(scores), self.num_classes, sample, saturated=False
+        )
 
     def pointers(self, heat: np.ndarray, sample: CountDataSample, num_clusters: int | None = None) -> Pointers:
         """The box of each cluster, in pixels of the network's input."""

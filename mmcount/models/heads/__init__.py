@@ -1,7 +1,8 @@
 """Heads: one idea of a paper, one file."""
 
 from .class_map_head import ClassMapHead
-from .dense_head import DenseCountHead
+from .count_head import CountHead
+from .dense_head import DenseCountHead, MapLossHead
 from .density_map_head import DensityMapHead
 from .image_count_head import ImageCountHead
 from .instance_map_head import InstanceMapHead
@@ -12,12 +13,14 @@ from .scale_map_head import ScaleMapHead
 
 __all__ = [
     'ClassMapHead',
+    'CountHead',
     'DenseCountHead',
     'DensityMapHead',
     'GlanceHead',
     'ImageCountHead',
     'InstanceMapHead',
     'LowerCountHead',
+    'MapLossHead',
     'PooledCountHead',
     'RedundantCountHead',
     'ScaleMapHead',

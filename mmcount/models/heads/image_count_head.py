@@ -1,51 +1,23 @@
-"""What heads share that learn from the counts of whole images."""
+"""Base class of heads that learn from the counts of whole images."""
 
-import math
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmcount.codecs import CountPrediction
 from mmcount.ops import find_peaks
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, CountPrediction, MapGrid, grid_of_map
+from mmcount.structures.prediction import no_points
+
+from .count_head import CountHead, input_shape
 
 CELLS = ('area', 'pixel')
 
 
-def stack_counts(samples: list[CountDataSample], num_classes: int) -> Tensor:
-    """(N, C) float32 true counts of the images of a batch.
-
-    Raises:
-        ValueError: A sample has no ``gt_counts`` or another number of classes; the message names the image.
-    """
-    rows = []
-    for sample in samples:
-        counts = sample.get('gt_counts')
-        if counts is None or counts.numel() != num_classes:
-            found = 'none' if counts is None else f'{counts.numel()} classes'
-            raise ValueError(
-                f'image {sample.get("img_id", "?")} needs gt_counts of {num_classes} classes, found {found}'
-            )
-        rows.append(counts.reshape(-1).float())
-    return torch.stack(rows)
-
-
-def own_cells(sample: CountDataSample, map_shape: tuple[int, int]) -> tuple[int, int]:
-    """(rows, columns) of a batch's map that belong to an image; smaller images are padded at the bottom and right."""
-    whole = sample.get('batch_input_shape', sample.img_shape)
-    height, width = (
-        min(cells, math.ceil(own * cells / side))
-        for own, cells, side in zip(sample.img_shape[:2], map_shape, whole[:2], strict=True)
-    )
-    return height, width
-
-
 @dataclass
 class ImageCounts:
-    """What a head says about images of one size.
+    """Counts of images of one size.
 
     Attributes:
         counts: (N, C) objects.
@@ -58,11 +30,11 @@ class ImageCounts:
     response: Tensor | None = None
 
 
-class ImageCountHead(BaseModule, metaclass=ABCMeta):
-    """Base of the heads that are taught by image-level counts only.
+class ImageCountHead(CountHead):
+    """Base class of heads that learn from image-level counts only.
 
     There is no target map: ``loss`` reads ``gt_counts``. Counts above ``limit`` mean "more than the limit" and nothing
-    else; let the data set enforce it (``count_limit``), so that the numbers are not even loaded.
+    else; let a wrapper of the data set enforce it, so that the numbers are not even loaded.
 
     Args:
         num_classes: C.
@@ -83,71 +55,62 @@ class ImageCountHead(BaseModule, metaclass=ABCMeta):
         cells: str = 'area',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
-        if num_classes < 1:
-            raise ValueError(f'num_classes must be at least 1, got {num_classes}')
+        super().__init__(num_classes, init_cfg)
         if limit < 1:
             raise ValueError(f'limit must be at least 1, got {limit}')
         if cells not in CELLS:
             raise ValueError(f'cells must be one of {CELLS}, got {cells!r}')
-        self.num_classes = num_classes
         self.limit = limit
         self.peak_radius = peak_radius
         self.cells = cells
 
-    @abstractmethod
-    def loss(self, feats: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
-        """The losses of a batch."""
-
-    @abstractmethod
-    def read(self, outputs: tuple[Tensor, ...]) -> ImageCounts:
-        """What ``forward`` gave, cut to images of one size, as counts and density."""
-
-    def response_maps(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """(N, C, h, w) class maps whose peaks stand for objects.
+    def true_counts(self, data_samples: list[CountDataSample]) -> Tensor:
+        """(N, C) float32 true counts of the images of a batch.
 
         Raises:
-            ValueError: The head has none.
+            ValueError: A sample has no ``gt_counts`` or another number of classes, or its data set was limited to other
+                counts than the head; the message names the image.
         """
-        raise ValueError(f'{type(self).__name__} has no class maps: it only says how many objects there are')
+        rows = []
+        for sample in data_samples:
+            name, counts = f'image {sample.get("img_id", "?")}', sample.get('gt_counts')
+            if counts is None or counts.numel() != self.num_classes:
+                found = 'none' if counts is None else f'{counts.numel()} classes'
+                raise ValueError(f'{name} needs gt_counts of {self.num_classes} classes, found {found}')
+            limit = sample.get('count_limit')
+            if limit is not None and limit != self.limit:
+                raise ValueError(
+                    f'{name}: its data set limits counts to {limit} (larger ones are "more than {limit}"), and the '
+                    f'head has limit={self.limit}: give both the same'
+                )
+            rows.append(counts.reshape(-1).float())
+        return torch.stack(rows)
 
-    def predict(
-        self, feats: tuple[Tensor, ...], data_samples: list[CountDataSample], stride: int | None = None
-    ) -> list[CountPrediction]:
+    @abstractmethod
+    def read(self, maps: tuple[Tensor, ...]) -> ImageCounts:
+        """Maps of :meth:`forward`, cut to images of one size, to counts and density."""
+
+    def predict(self, maps: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> list[CountPrediction]:
         """Counts, density and points of every image.
 
-        Args:
-            feats: Features of the batch.
-            data_samples: Their ``img_shape`` says which part of the maps is theirs.
-            stride: Must be None: the mean over a map does not depend on its stride.
+        Raises:
+            ValueError: The maps have no stride that is a power of two.
         """
-        if stride is not None:
-            raise ValueError(f'{type(self).__name__} cannot be run at another stride, got stride={stride}')
-        outputs = self(feats)
-        outputs = tuple(one.float() for one in (outputs if isinstance(outputs, tuple) else (outputs,)))
-        map_shape = (int(feats[-1].shape[-2]), int(feats[-1].shape[-1]))
         predictions = []
         for index, sample in enumerate(data_samples):
-            rows, columns = own_cells(sample, map_shape)
-            own = tuple(one[index : index + 1, :, :rows, :columns] for one in outputs)
-            predictions.append(self._prediction(self.read(own), sample, (rows, columns)))
+            height, width = maps[0].shape[-2:]
+            whole = grid_of_map(input_shape(sample), (height, width), centred=self.cells == 'pixel')
+            grid = whole.for_image(sample.img_shape[:2])
+            own = tuple(grid.crop(one[index : index + 1].float(), whole.img_shape) for one in maps)
+            image = self.read(own)
+            points, labels, scores = self._points(image, grid)
+            predictions.append(CountPrediction(image.counts[0], points, labels, scores, image.density[0], grid.extent))
         return predictions
 
-    def _prediction(self, image: ImageCounts, sample: CountDataSample, cells: tuple[int, int]) -> CountPrediction:
-        counts, density = image.counts[0], image.density[0]
-        height, width = sample.img_shape[:2]
-        cell_size = (height / cells[0], width / cells[1])
-        top, left = (-0.5 if self.cells == 'area' else -side / 2 for side in cell_size)
-        extent = (left, top, left + width, top + height)
-        points, labels, scores = self._points(image, cell_size)
-        points = points + points.new_tensor([left, top])
-        return CountPrediction(counts, density, points, labels, scores, extent)
-
-    def _points(self, image: ImageCounts, cell_size: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
-        """As many of the highest peaks of each class as it has objects: (P, 2) px of the map, labels, scores."""
+    def _points(self, image: ImageCounts, grid: MapGrid) -> tuple[Tensor, Tensor, Tensor]:
+        """As many of the highest peaks of each class as it has objects: (P, 2) px, labels, scores."""
         if image.response is None:
-            empty = image.counts.new_zeros(0)
-            return empty.view(0, 2), empty.long(), empty
+            return no_points(image.counts)
         number = image.counts[0].round().clamp(min=0).long()
         largest = int(number.max()) if number.numel() else 0
         positions, values = find_peaks(image.response, self.peak_radius, topk=largest)
@@ -157,6 +120,4 @@ class ImageCountHead(BaseModule, metaclass=ABCMeta):
         rank = torch.arange(len(labels), device=labels.device) - first[labels]
         kept = rank < number[labels]
         positions, labels, values = positions[kept], labels[kept], values[kept]
-        size = values.new_tensor([cell_size[1], cell_size[0]])
-        points = (positions[:, [3, 2]].to(values.dtype) + 0.5) * size
-        return points, labels, values.sigmoid()
+        return grid.to_image(positions[:, [3, 2]].to(values.dtype)), labels, values.sigmoid()

@@ -12,7 +12,7 @@ from mmcount.ops import peak_stimulation, topk_peak_mask
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample
 
-from .image_count_head import ImageCountHead, ImageCounts, stack_counts
+from .image_count_head import ImageCountHead, ImageCounts
 
 TERMS = ('cls', 'spatial_pos', 'spatial_neg', 'count', 'rank')
 
@@ -99,21 +99,17 @@ class LowerCountHead(ImageCountHead):
         # Dense copies: on a CPU normalisation of a strided view takes several times as long.
         return self.class_branch(for_class.clone()), self.density_branch(for_density.clone())
 
-    def response_maps(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """(N, C, h, w) class maps."""
-        return self.class_branch(self.shared_conv(feats[-1])[:, : self.branch_channels])
-
-    def loss(self, feats: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
+    def loss(self, maps: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
         """The weighted terms ``loss_cls``, ``loss_count``, ``loss_rank``, ... of the stage.
 
         Raises:
             ValueError: A sample has no counts of C classes, or the images of the batch differ in size.
         """
         same_size(data_samples)
-        maps, logits = (one.float() for one in self(feats))
-        counts = stack_counts(data_samples, self.num_classes).to(maps.device)
-        peaks = peak_stimulation(maps, self.peak_radius, self.peak_filter, self.grad)  # type: ignore[arg-type]
-        pseudo_gt = topk_peak_mask(maps, peaks.mask, counts, limit=self.limit)
+        class_maps, logits = (one.float() for one in maps)
+        counts = self.true_counts(data_samples).to(logits.device)
+        peaks = peak_stimulation(class_maps, self.peak_radius, self.peak_filter, self.grad)  # type: ignore[arg-type]
+        pseudo_gt = topk_peak_mask(class_maps, peaks.mask, counts, limit=self.limit)
         negatives = None
         if self.stage == 2 and self.negative_sampling is not None:
             negatives = sample_negatives(counts, reduce=reduce_mean, **self.negative_sampling)
@@ -132,14 +128,14 @@ class LowerCountHead(ImageCountHead):
             f'loss_{name}': self.loss_weights[name] * term for name, term in terms.items() if self.loss_weights[name]
         }
 
-    def read(self, outputs: tuple[Tensor, ...]) -> ImageCounts:
+    def read(self, maps: tuple[Tensor, ...]) -> ImageCounts:
         """Gated counts and density of class maps and density logits."""
-        maps, logits = outputs
+        class_maps, logits = maps
         density = logits / (logits.shape[2] * logits.shape[3])
         if self.class_gate:
-            scores = peak_stimulation(maps, self.peak_radius, self.peak_filter).scores  # type: ignore[arg-type]
+            scores = peak_stimulation(class_maps, self.peak_radius, self.peak_filter).scores  # type: ignore[arg-type]
             density = density * (scores > 0).to(density.dtype)[:, :, None, None]
-        return ImageCounts(counts=density.sum(dim=(2, 3)), density=density, response=maps)
+        return ImageCounts(counts=density.sum(dim=(2, 3)), density=density, response=class_maps)
 
 
 def same_size(samples: list[CountDataSample]) -> None:

@@ -9,7 +9,7 @@ from mmcount.ops import peak_stimulation
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample
 
-from .image_count_head import ImageCountHead, ImageCounts, stack_counts
+from .image_count_head import ImageCountHead, ImageCounts
 from .lower_count_head import same_size
 
 POOLINGS = ('mean', 'peak')
@@ -66,17 +66,16 @@ class CountRegressionHead(ImageCountHead):
             raise ValueError(f'above_limit must be one of {ABOVE_LIMIT}, got {above_limit!r}')
         self.above_limit = above_limit
 
-    def loss(self, feats: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
+    def loss(self, maps: tuple[Tensor, ...], data_samples: list[CountDataSample]) -> dict[str, Tensor]:
         """``loss_count``, the mean squared error."""
         same_size(data_samples)
-        outputs = self(feats)
-        counts = self.pool(outputs.float())
-        true = stack_counts(data_samples, self.num_classes).to(counts.device)
+        counts = self.pool(maps[0].float())
+        true = self.true_counts(data_samples).to(counts.device)
         return dict(loss_count=lower_count_mse(counts, true, self.limit, self.above_limit))
 
     @abstractmethod
-    def pool(self, outputs: Tensor) -> Tensor:
-        """What ``forward`` gave, to (N, C) counts."""
+    def pool(self, maps: Tensor) -> Tensor:
+        """(N, C, h, w) maps to (N, C) counts."""
 
 
 @MODELS.register_module()
@@ -94,7 +93,7 @@ class PooledCountHead(CountRegressionHead):
     Example:
         >>> import torch
         >>> head = PooledCountHead(num_classes=2, in_channels=8)
-        >>> head((torch.rand(1, 8, 4, 4),)).shape
+        >>> head((torch.rand(1, 8, 4, 4),))[0].shape
         torch.Size([1, 2, 4, 4])
     """
 
@@ -115,29 +114,25 @@ class PooledCountHead(CountRegressionHead):
         self.grad = grad
         self.conv = nn.Conv2d(in_channels, num_classes, 1)
 
-    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Features to (N, C, h, w) maps."""
-        return self.conv(feats[-1])
+        return (self.conv(feats[-1]),)
 
-    def response_maps(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """(N, C, h, w) maps."""
-        return self(feats)
-
-    def pool(self, outputs: Tensor) -> Tensor:
+    def pool(self, maps: Tensor) -> Tensor:
         """(N, C, h, w) maps to (N, C) counts."""
         if self.pooling == 'mean':
-            return outputs.mean(dim=(2, 3))
-        return peak_stimulation(outputs, self.peak_radius, self.peak_filter, self.grad).scores  # type: ignore[arg-type]
+            return maps.mean(dim=(2, 3))
+        return peak_stimulation(maps, self.peak_radius, self.peak_filter, self.grad).scores  # type: ignore[arg-type]
 
-    def read(self, outputs: tuple[Tensor, ...]) -> ImageCounts:
+    def read(self, maps: tuple[Tensor, ...]) -> ImageCounts:
         """Counts; the density is the map, or its peaks, over their number."""
-        (maps,) = outputs
+        (pooled,) = maps
         if self.pooling == 'mean':
-            density = maps / (maps.shape[2] * maps.shape[3])
+            density = pooled / (pooled.shape[2] * pooled.shape[3])
         else:
-            peaks = peak_stimulation(maps, self.peak_radius, self.peak_filter)  # type: ignore[arg-type]
-            density = maps * peaks.mask / peaks.counts.clamp(min=1)[:, :, None, None]
-        return ImageCounts(counts=density.sum(dim=(2, 3)), density=density, response=maps)
+            peaks = peak_stimulation(pooled, self.peak_radius, self.peak_filter)  # type: ignore[arg-type]
+            density = pooled * peaks.mask / peaks.counts.clamp(min=1)[:, :, None, None]
+        return ImageCounts(counts=density.sum(dim=(2, 3)), density=density, response=pooled)
 
 
 @MODELS.register_module()
@@ -154,7 +149,7 @@ class GlanceHead(CountRegressionHead):
 
     Example:
         >>> import torch
-        >>> GlanceHead(num_classes=2, in_channels=8)((torch.rand(1, 8, 4, 4),)).shape
+        >>> GlanceHead(num_classes=2, in_channels=8)((torch.rand(1, 8, 4, 4),))[0].shape
         torch.Size([1, 2, 4, 4])
     """
 
@@ -164,18 +159,26 @@ class GlanceHead(CountRegressionHead):
             nn.Linear(in_channels, hidden_channels), nn.ReLU(inplace=True), nn.Linear(hidden_channels, num_classes)
         )
 
-    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Features to (N, C, h, w): the counts of each image, the same in every cell."""
         feat = feats[-1]
         counts = self.fc(feat.mean(dim=(2, 3)))
-        return counts[:, :, None, None].expand(-1, -1, *feat.shape[-2:])
+        return (counts[:, :, None, None].expand(-1, -1, *feat.shape[-2:]),)
 
-    def pool(self, outputs: Tensor) -> Tensor:
+    def pool(self, maps: Tensor) -> Tensor:
         """The counts."""
-        return outputs[:, :, 0, 0]
+        return maps[:, :, 0, 0]
 
-    def read(self, outputs: tuple[Tensor, ...]) -> ImageCounts:
+    def response_maps(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """None: it finds no places.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(f'{type(self).__name__} has no class maps: it only gives how many objects there are')
+
+    def read(self, maps: tuple[Tensor, ...]) -> ImageCounts:
         """The counts, spread evenly."""
-        (maps,) = outputs
-        density = maps / (maps.shape[2] * maps.shape[3])
+        (even,) = maps
+        density = even / (even.shape[2] * even.shape[3])
         return ImageCounts(counts=density.sum(dim=(2, 3)), density=density)

@@ -6,11 +6,11 @@ from mmcount.codecs import CountCodec
 from mmcount.models.layers import ConvUnit
 from mmcount.registry import MODELS
 
-from .dense_head import DenseCountHead
+from .dense_head import MapLossHead
 
 
 @MODELS.register_module()
-class RedundantCountHead(DenseCountHead):
+class RedundantCountHead(MapLossHead):
     """Layer 12 of Count-ception (Cohen et al. 2017): a 1x1 convolution to one count per class and window.
 
     The published layer is normalised and activated like all others, so its output starts near a standard normal and the
@@ -46,9 +46,9 @@ class RedundantCountHead(DenseCountHead):
         self.init_bias = init_bias
         self.conv = ConvUnit(in_channels, self.num_classes, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
-    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """((B, in_channels, h, w),) -> (B, C, h, w) objects per window."""
-        return self.conv(feats[-1])
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
+        """((B, in_channels, h, w),) -> ((B, C, h, w),) objects per window."""
+        return (self.conv(feats[-1]),)
 
     def init_weights(self) -> None:
         """Initialise, the bias included."""

@@ -39,7 +39,8 @@ def fit_interval_scale(errors: np.ndarray, spreads: np.ndarray, coverage: float)
         coverage: Share of unseen images whose true count shall lie in the interval, in (0, 1).
 
     Returns:
-        The ``ceil((n + 1) * coverage)``-th smallest ratio of error to spread, or the largest where n is too small.
+        The ``ceil((n + 1) * coverage)``-th smallest ratio of error to spread; infinite if n is too small for
+        that, as no factor is known to hold the share then.
 
     Example:
         >>> fit_interval_scale(np.array([1.0, 2.0, 3.0]), np.ones(3), coverage=0.5)
@@ -48,12 +49,12 @@ def fit_interval_scale(errors: np.ndarray, spreads: np.ndarray, coverage: float)
     ratios = np.sort(errors / np.maximum(spreads, 1e-6))
     if len(ratios) == 0:
         raise ValueError('no validation image with a spread to fit the interval on')
-    rank = min(int(np.ceil((len(ratios) + 1) * coverage)), len(ratios))
-    return float(ratios[rank - 1])
+    rank = int(np.ceil((len(ratios) + 1) * coverage))
+    return float(ratios[rank - 1]) if rank <= len(ratios) else float('inf')
 
 
 class CountCalibration(nn.Module):
-    """What the validation images say of a counter's numbers; part of its state, so checkpoints carry it.
+    """Line and interval of a counter's counts, fitted on validation images; part of its state.
 
     Raw counts stay what they are. ``calibrated counts = scale * counts + offset``, never below zero, and the interval
     is that count plus and minus ``interval_scale`` times the spread of the redundant estimates.
@@ -62,14 +63,11 @@ class CountCalibration(nn.Module):
         num_classes: C.
     """
 
-    #: Standard deviations of a two-sided 95 % interval of a normal error: what is assumed before any fit.
-    DEFAULT_INTERVAL_SCALE = 1.96
-
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.register_buffer('scale', torch.ones(num_classes))
         self.register_buffer('offset', torch.zeros(num_classes))
-        self.register_buffer('interval_scale', torch.full((num_classes,), self.DEFAULT_INTERVAL_SCALE))
+        self.register_buffer('interval_scale', torch.full((num_classes,), torch.inf))
         self.register_buffer('fitted', torch.zeros(1, dtype=torch.bool))
 
     def fit(self, predicted: np.ndarray, true: np.ndarray, spread: np.ndarray | None, coverage: float = 0.9) -> None:
@@ -92,9 +90,11 @@ class CountCalibration(nn.Module):
             if spread is not None:
                 errors = np.abs(np.maximum(scale * predicted[:, index] + offset, 0) - true[:, index])
                 self.interval_scale[index] = fit_interval_scale(errors, spread[:, index], coverage)
+            else:
+                self.interval_scale[index] = torch.inf
         self.fitted.fill_(True)
 
-    def forward(self, counts: Tensor, spread: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, counts: Tensor, spread: Tensor | None = None) -> tuple[Tensor | None, Tensor | None]:
         """Calibrated counts and interval.
 
         Args:
@@ -102,10 +102,13 @@ class CountCalibration(nn.Module):
             spread: (C,) or None.
 
         Returns:
-            (C,) counts and (C, 2) interval, or None without a spread.
+            (C,) counts and (C, 2) interval; None for what was not fitted.
         """
+        if not self.fitted:
+            return None, None
         counts = (self.scale * counts + self.offset).clamp(min=0)
-        if spread is None:
+        # A spread of zero says nothing about the error: no interval rather than one of width zero.
+        if spread is None or not (spread > 0).all() or not self.interval_scale.isfinite().all():
             return counts, None
         margin = self.interval_scale * spread
         return counts, torch.stack(((counts - margin).clamp(min=0), counts + margin), dim=1)

@@ -8,6 +8,8 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmcount.models.counters.dense_counter import added_halo
+from mmcount.models.counters.size_groups import size_groups
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample
 
@@ -197,12 +199,14 @@ class PeakSegmentor(BaseModel):
         """
         for sample in data_samples:
             _check_proposals(sample)
-        results = self.counter(inputs, data_samples, mode='predict')
-        for index, sample in enumerate(results):
-            sample.pred_instances = self.segment(inputs[index : index + 1], sample)
-            if not self.keep_proposals:
-                del sample.proposals
-        return results
+        for indices, own in size_groups(inputs, data_samples, added_halo(self, data_samples)):
+            samples = [data_samples[index] for index in indices]
+            self.counter(own, samples, mode='predict')
+            for index, sample in enumerate(samples):
+                sample.pred_instances = self.segment(own[index : index + 1], sample)
+                if not self.keep_proposals:
+                    del sample.proposals
+        return data_samples
 
     def segment(self, image: Tensor, sample: CountDataSample) -> InstanceData:
         """The instances of one image.
@@ -263,8 +267,7 @@ class PeakSegmentor(BaseModel):
 
     def _without_halo(self, pixels: Tensor, sample: CountDataSample) -> Tensor:
         """The image's own pixels of an input with a halo and the padding of a batch."""
-        halo = int(getattr(self.data_preprocessor, 'halo', 0))
-        start = halo - int(sample.get('halo', 0) or 0) if halo else 0
+        start = added_halo(self, [sample])
         height, width = sample.img_shape[:2]
         return pixels[:, start : start + height, start : start + width]
 

@@ -1,8 +1,8 @@
 """Maps of images of any size, computed tile by tile."""
 
-from .map_tiles import MapTiles, network_context
+from .map_tiles import MapTiles, tiles_for
 from .reach import StrideError, measured_reach
-from .tiles import AxisTile, averaged_maps, axis_tiles, shifted_tiles, tiled_map, tiled_maps
+from .tiles import AxisTile, averaged_maps, axis_tiles, shifted_tiles, tiled_maps
 
 __all__ = [
     'AxisTile',
@@ -11,8 +11,7 @@ __all__ = [
     'averaged_maps',
     'axis_tiles',
     'measured_reach',
-    'network_context',
     'shifted_tiles',
-    'tiled_map',
     'tiled_maps',
+    'tiles_for',
 ]

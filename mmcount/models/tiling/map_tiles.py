@@ -1,38 +1,51 @@
-"""Tiled inference of a counter of dense maps, as its config or its user asks for it."""
+"""Tiled inference of a counter of maps, as its config or its user asks for it."""
 
+import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmcount.codecs import CountCodec, CountPrediction
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, CountPrediction, MapGrid
 
-from .reach import measured_reach
-from .tiles import averaged_maps, axis_tiles, tiled_map, tiled_maps
+from .reach import StrideError, measured_reach
+from .tiles import averaged_maps, axis_tiles, tiled_maps
 
-#: Normalisation whose values depend on all of the input, so that a tile cannot know them.
+#: Normalisation whose values depend on all of the input, so that a tile cannot compute them.
 WHOLE_IMAGE_NORMS = (nn.GroupNorm, nn.modules.instancenorm._InstanceNorm)
 
 
-def network_context(model: nn.Module) -> tuple[int, int]:
-    """``(shrink, ring)`` of a model whose map can be computed in tiles.
+@dataclass(frozen=True)
+class Surroundings:
+    """Pixels that a tile brings beyond the cells that it fills; see :func:`mmcount.models.tiling.axis_tiles`.
+
+    Args:
+        step: Input pixels from one cut to the next that is possible.
+        shrink: Pixels by which the map at step 1 is smaller than the input.
+        ring: Cells from an edge that zero padding inside the network reaches.
+        pixels_per_cell: Whether maps may have several pixels in each step.
+    """
+
+    step: int
+    shrink: int
+    ring: int
+    pixels_per_cell: bool
+
+
+def declared_surroundings(model: nn.Module) -> Surroundings | None:
+    """What the ``context`` (shrink, ring) of the backbone declares; None if it has none.
 
     Raises:
-        ValueError: the model needs the whole image; says why.
+        ValueError: The backbone declares a context, but another part of the model needs the whole image.
     """
-    name = type(model).__name__
-    if model.training:
-        raise ValueError(f'{name} is in training mode: call eval() first')
     backbone: Any = getattr(model, 'backbone', None)
     head: Any = getattr(model, 'head', None)
+    name = type(model).__name__
     context = getattr(backbone, 'context', None)
     if context is None:
-        raise ValueError(
-            f'{name} needs the whole image: its backbone {type(backbone).__name__} does not declare a context, the '
-            '(shrink, ring) of mmcount.models.tiling.axis_tiles'
-        )
+        return None
     if getattr(model, 'neck', None) is not None:
         raise ValueError(f'{name} needs the whole image: its neck {type(model.neck).__name__} is not known to be local')
     if any(isinstance(one, nn.Conv2d) and one.kernel_size != (1, 1) for one in head.modules()):
@@ -41,7 +54,8 @@ def network_context(model: nn.Module) -> tuple[int, int]:
         batch_statistics = isinstance(one, _BatchNorm) and (one.training or not one.track_running_stats)
         if isinstance(one, WHOLE_IMAGE_NORMS) or batch_statistics:
             raise ValueError(f'{name} needs the whole image: {type(one).__name__} normalises over all of it')
-    return context
+    shrink, ring = context
+    return Surroundings(int(getattr(backbone, 'stride', 1)), shrink, ring, pixels_per_cell=False)
 
 
 class MapTiles:
@@ -118,60 +132,66 @@ class MapTiles:
         self._measured: int | None = None
 
     def check(self, model: nn.Module) -> None:
-        """See now, and not at the first large image, whether a model can be tiled so.
+        """Check now, and not at the first large image, whether a model can be tiled so.
 
         Raises:
-            ValueError: It is in training mode, has no maps, needs the whole image, or a tile does not exceed what it
-                can see. Says which.
+            ValueError: It is in training mode, has no maps, needs the whole image, its maps may not be averaged, or a
+                tile does not exceed what it can see. Says which.
         """
+        if self._check_maps(model) is None and self.mode == 'exact':
+            self._core(self._surroundings(model))
+
+    def _check_maps(self, model: nn.Module) -> Surroundings | None:
+        """Refuse a model whose maps cannot be merged; the surroundings that its backbone declares."""
         name = type(model).__name__
+        head: Any = getattr(model, 'head', None)
         if model.training:
             raise ValueError(f'{name} is in training mode: call eval() first')
-        if self._context(model) is None and self.mode == 'exact':
-            self._core(self._halo(model))
-
-    def _context(self, model: Any) -> tuple[int, int] | None:
-        """What the backbone declares, if it does: then the padding of images is a halo.
-
-        Raises:
-            ValueError: The model cannot be tiled, whatever it sees.
-        """
-        name, head = type(model).__name__, getattr(model, 'head', None)
-        if not hasattr(head, 'decode_maps'):
-            raise ValueError(
-                f'{name} needs the whole image: its head {type(head).__name__} gives no maps that could be merged'
-            )
-        if getattr(getattr(model, 'backbone', None), 'context', None) is not None:
-            if self.mode == 'average':
+        if not hasattr(model, 'maps') or not hasattr(head, 'merges_by_averaging'):
+            raise ValueError(f'{name} needs the whole image: it gives no maps that could be merged')
+        declared = declared_surroundings(model)
+        if self.mode == 'average':
+            if declared is not None:
                 raise ValueError(f"{name} pads its images with a halo, use mode 'exact': got 'average'")
-            return network_context(model)
-        if getattr(model.data_preprocessor, 'halo', 0):
+            if not head.merges_by_averaging:
+                raise ValueError(
+                    f"the maps of {type(head).__name__} may not be averaged where tiles overlap: use mode 'exact'"
+                )
+        if declared is None and head.halo:
             raise ValueError(f'{name} pads its images with a halo, so its backbone must declare a context to be tiled')
-        return None
+        return declared
 
-    def _halo(self, model: Any) -> int:
-        """The surroundings in pixels, a multiple of the divisor."""
+    def _surroundings(self, model: Any) -> Surroundings:
+        """Declared by the backbone, given as ``halo``, or measured once."""
+        declared = declared_surroundings(model)
+        if declared is not None:
+            return declared
         reach = self.halo
         if reach is None:
             if self._measured is None:
-                if model.training:
-                    raise ValueError(f'{type(model).__name__} is in training mode: call eval() first')
-                weight = next((one for one in model.parameters() if one.is_floating_point()), None)
-                channels = getattr(model.data_preprocessor, 'mean', (0, 0, 0))
-                like = channels if isinstance(channels, Tensor) and weight is None else weight
-                assert like is not None
-                try:
-                    self._measured = measured_reach(model.maps, like.new_zeros(1, len(channels)), self.divisor)
-                except ValueError as error:
-                    raise type(error)(f'{type(model).__name__} cannot be tiled exactly: {error}') from error
+                self._measured = self._measure(model)
             reach = self._measured
-        return -(-reach // self.divisor) * self.divisor
+        ring = -(-reach // self.divisor) * self.divisor
+        return Surroundings(self.divisor, self.divisor - 1, ring, pixels_per_cell=True)
 
-    def _core(self, halo: int) -> tuple[int, int]:
-        """Height and width of what a tile fills, multiples of the divisor."""
-        height, width = (side // self.divisor * self.divisor - 2 * halo for side in self.size)
-        if min(height, width) < self.divisor:
-            least = 2 * halo + self.divisor
+    def _measure(self, model: Any) -> int:
+        weight = next((one for one in model.parameters() if one.is_floating_point()), None)
+        channels = getattr(model.data_preprocessor, 'mean', (0, 0, 0))
+        like = channels if isinstance(channels, Tensor) and weight is None else weight
+        assert like is not None
+        try:
+            return measured_reach(model.maps, like.new_zeros(1, len(channels)), self.divisor)
+        except ValueError as error:
+            raise type(error)(f'{type(model).__name__} cannot be tiled exactly: {error}') from error
+
+    def _core(self, surroundings: Surroundings) -> tuple[int, int]:
+        """Height and width of what a tile fills."""
+        if not surroundings.pixels_per_cell:
+            return self.size
+        halo, divisor = surroundings.ring, self.divisor
+        height, width = (side // divisor * divisor - 2 * halo for side in self.size)
+        if min(height, width) < divisor:
+            least = 2 * halo + divisor
             raise ValueError(
                 f'a tile of {self.size[0]} x {self.size[1]} px leaves nothing beside the surroundings of {halo} px on '
                 f'every side that the network sees: size must be at least {least} x {least}'
@@ -183,84 +203,113 @@ class MapTiles:
 
         Args:
             model: In evaluation mode, with ``maps((B, C, H, W)) -> tuple of (B, K, h, w)``.
-            image: (C, H, W) normalised, without padding.
+            image: (C, H, W) normalised, with its halo.
 
         Returns:
-            (1, K, h, w) each, of the image padded to multiples of the divisor.
+            (1, K, h, w) each, of the image padded to multiples of the divisor unless the backbone declares its context.
         """
-        height, width = image.shape[-2:]
-        padded = F.pad(image[None], (0, -width % self.divisor, 0, -height % self.divisor))
-        aligned = padded.shape[-2:] == image.shape[-2:]
-        if self.mode == 'average':
-            if aligned and height * width < self.whole_below:
-                return model.maps(padded)
-            return averaged_maps(model.maps, padded, self.size, self.divisor, self.batch_size)
-        if padded.shape[2] <= self.size[0] and padded.shape[3] <= self.size[1]:
-            return model.maps(padded)
-        halo = self._halo(model)
+        known = self._check_maps(model)
+        if known is None:
+            unpadded = image.shape[-2:]
+            image = F.pad(image, (0, -unpadded[1] % self.divisor, 0, -unpadded[0] % self.divisor))
+            height, width = image.shape[-2:]
+            if self.mode == 'average':
+                if image.shape[-2:] == unpadded and height * width < self.whole_below:
+                    return model.maps(image[None])
+                return averaged_maps(model.maps, image[None], self.size, self.divisor, self.batch_size)
+            if height <= self.size[0] and width <= self.size[1]:
+                return model.maps(image[None])
+            known = self._surroundings(model)
         rows, columns = (
-            axis_tiles(side, core, self.divisor, self.divisor - 1, halo)
-            for side, core in zip(padded.shape[2:], self._core(halo), strict=True)
+            axis_tiles(side, core, known.step, known.shrink, known.ring)
+            for side, core in zip(image.shape[-2:], self._core(known), strict=True)
         )
-        return tiled_maps(model.maps, padded, rows, columns, self.divisor, self.batch_size)
+        divisor = known.step if known.pixels_per_cell else None
+        return tiled_maps(model.maps, image[None], rows, columns, divisor, self.batch_size)
 
-    def predict(
-        self, model: Any, inputs: Tensor, data_samples: list[CountDataSample], stride: int | None = None
-    ) -> list[CountPrediction]:
-        """What ``model.head.predict`` gives for the whole images.
+    def predict(self, model: Any, inputs: Tensor, data_samples: list[CountDataSample]) -> list[CountPrediction]:
+        """Predictions of ``model.head.predict`` for the whole images.
 
         Args:
             model: In evaluation mode.
-            inputs: (B, C, H, W) normalised images, padded to one shape.
+            inputs: (B, C, H, W) normalised images of one size, with their halo and padding.
             data_samples: One per image, with ``img_shape``.
-            stride: The stride that the network runs at, where it is not the codec's.
 
         Raises:
             ValueError: See :meth:`check`.
         """
-        head = model.head
-        context = self._context(model)
-        if context is not None:
-            step = getattr(model.backbone, 'stride', 1)
-            maps = tiled_map(model, inputs, context, step, self.size, self.batch_size)
-            return head.decode_maps((maps,), data_samples, stride)
+        declared = self._check_maps(model)
         predictions = []
         for image, sample in zip(inputs, data_samples, strict=True):
-            img_shape = tuple(sample.img_shape[:2])
-            maps = self.maps(model, image[:, : img_shape[0], : img_shape[1]])
-            codec = head.codec_at(stride)
-            if self.mode == 'average' and codec.counts_points:
-                shape = tuple(side + -side % self.divisor for side in img_shape)
-                padded = CountDataSample(metainfo={**sample.metainfo, 'img_shape': shape})
-                found = head.decode_maps(maps, [padded], stride)[0]
-                predictions.append(crop_prediction(found, codec, img_shape))
-            else:
-                predictions += head.decode_maps(maps, [sample], stride)
+            if declared is not None:
+                predictions += model.head.predict(self.maps(model, image), [sample])
+                continue
+            height, width = sample.img_shape[:2]
+            padded = height + -height % self.divisor, width + -width % self.divisor
+            maps = self.maps(model, image[:, :height, :width])
+            codec: Any = getattr(model.head, 'codec', None)
+            drop = self.mode == 'average' and codec is not None and codec.counts_points
+            metainfo = {
+                **sample.metainfo,
+                'batch_input_shape': padded,
+                'img_shape': padded if drop else (height, width),
+            }
+            meta = CountDataSample(metainfo=metainfo)
+            if 'gt_instances' in sample:
+                meta.gt_instances = sample.gt_instances
+            (found,) = model.head.predict(maps, [meta])
+            predictions.append(crop_prediction(found, codec.grid((height, width))) if drop else found)
         return predictions
 
 
-def crop_prediction(prediction: CountPrediction, codec: CountCodec, img_shape: tuple[int, int]) -> CountPrediction:
+def crop_prediction(prediction: CountPrediction, grid: MapGrid) -> CountPrediction:
     """Drop the objects whose point lies in the padding of an image, and cut the density to the image.
 
     Args:
-        prediction: What the codec decoded from the map of the padded image; each of its objects is a point.
-        codec: Its codec.
-        img_shape: (height, width) without padding.
+        prediction: Decoded from the map of the padded image; each of its objects is a point, a unit in its density.
+        grid: Of the image without padding.
     """
-    height, width = codec.map_shape(img_shape)
-    limit = prediction.points.new_tensor((img_shape[1], img_shape[0]))
-    cells = ((prediction.points + 0.5) / codec.stride).floor()
+    height, width = grid.shape
+    limit = prediction.points.new_tensor((grid.img_shape[1], grid.img_shape[0]))
+    cells = ((prediction.points - grid.origin) / grid.stride).floor()
     keep = (cells < cells.new_tensor((width, height))).all(dim=1)
-    labels = prediction.labels[keep]
-    points = prediction.points[keep].minimum(limit - 1)
-    density, extent = codec.density_of(points, labels, img_shape)
+    labels, points = prediction.labels[keep], prediction.points[keep].minimum(limit - 1)
+    left, _, right, _ = prediction.extent
+    density_grid = MapGrid(grid.img_shape, round((right - left) / prediction.density.shape[-1]), origin=left)
+    num_classes = len(prediction.counts)
     return CountPrediction(
-        counts=labels.bincount(minlength=len(prediction.counts)).to(prediction.counts),
-        density=density,
+        counts=labels.bincount(minlength=num_classes).to(prediction.counts),
         points=points,
         labels=labels,
         scores=prediction.scores[keep],
-        extent=extent,
-        spread=prediction.spread,
+        density=density_grid.units(points, labels, num_classes),
+        extent=density_grid.extent,
         bboxes=None if prediction.bboxes is None else prediction.bboxes[keep].minimum(limit.repeat(2)),
+        spread=prediction.spread,
+        saturated=prediction.saturated,
     )
+
+
+def tiles_for(
+    model: nn.Module, tile: int | tuple[int, int] | None, mode: Literal['exact', 'average'] = 'exact'
+) -> MapTiles | None:
+    """How to divide images for a model, checked; None for no ``tile``.
+
+    The divisor is that of ``test_cfg.tiles`` of the model or of its data preprocessor, or else 32. If that is no
+    multiple of all strides of the network, as with the 16 that HRNet was published with, exact tiles take the next one
+    that 32 divides too.
+
+    Raises:
+        ValueError: The model cannot be tiled so; says why.
+    """
+    if tile is None:
+        return None
+    own = getattr(model, 'tiles', None)
+    divisor = own.divisor if own else getattr(model.data_preprocessor, 'pad_size_divisor', 1)
+    tiles = MapTiles(mode, tile, divisor if divisor > 1 else 32)
+    try:
+        tiles.check(model)
+    except StrideError:
+        tiles = MapTiles(mode, tile, math.lcm(tiles.divisor, 32))
+        tiles.check(model)
+    return tiles

@@ -148,33 +148,6 @@ def _pixels_per_cell(map_: Tensor, tile: Tensor, divisor: int | None) -> int:
     return pixels
 
 
-def tiled_map(
-    network: Callable[[Tensor], Tensor],
-    inputs: Tensor,
-    context: tuple[int, int],
-    stride: int = 1,
-    tile: int | tuple[int, int] = 256,
-    batch_size: int = 1,
-) -> Tensor:
-    """``network(inputs)``, one tile after the other.
-
-    Args:
-        network: (b, C, H', W') -> (b, K, h', w'), convolutions of one overall stride.
-        inputs: (B, C, H, W), halo included.
-        context: ``(shrink, ring)`` of the network, see :func:`axis_tiles`.
-        stride: s of the network.
-        tile: Largest side of a tile, or height and width, pixels.
-        batch_size: Tiles of one shape that run together.
-
-    Returns:
-        (B, K, h, w). Beside it and the input, memory depends on ``tile`` and ``batch_size`` only.
-    """
-    height, width = (tile, tile) if isinstance(tile, int) else tile
-    rows = axis_tiles(inputs.shape[2], height, stride, *context)
-    columns = axis_tiles(inputs.shape[3], width, stride, *context)
-    return tiled_maps(lambda one: (network(one),), inputs, rows, columns, batch_size=batch_size)[0]
-
-
 def averaged_maps(
     network: Callable[[Tensor], tuple[Tensor, ...]],
     inputs: Tensor,

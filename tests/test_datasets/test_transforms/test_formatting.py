@@ -8,7 +8,7 @@ import mmcount.datasets  # noqa: F401
 from mmcount.codecs import RedundantCountCodec
 from mmcount.datasets import CountDataset
 from mmcount.datasets.transforms import GenerateTarget, PackCountInputs
-from mmcount.datasets.transforms.formatting import target_points
+from mmcount.datasets.transforms.formatting import target_objects
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountDataSample, CountedBoxes, PointBoxes
 
@@ -138,7 +138,7 @@ def test_an_image_without_annotations_is_packed_for_inference():
 
 def test_the_map_is_packed_as_it_is():
     gt_map = np.random.default_rng(0).random((3, 5, 6)).astype(np.float32)
-    _, sample = pack(results_of(gt_map=gt_map))
+    _, sample = pack(results_of(gt_map=dict(data=gt_map)))
     assert np.array_equal(sample.gt_map.data.numpy(), gt_map)
 
 
@@ -154,24 +154,23 @@ def test_what_is_not_known_is_refused():
 def test_the_target_comes_from_the_points_inside_by_config_or_by_object():
     config = dict(type='mmcount.RedundantCountCodec', window_size=4, stride=1, num_classes=3)
     codec = RedundantCountCodec(window_size=4, stride=1, num_classes=3)
-    gt_map = TRANSFORMS.build(dict(type='mmcount.GenerateTarget', codec=config))(results_of())['gt_map']
+    gt_map = TRANSFORMS.build(dict(type='mmcount.GenerateTarget', codec=config))(results_of())['gt_map']['data']
     assert gt_map.dtype == np.float32
-    assert gt_map.shape == (3, *codec.map_shape((8, 10)))
+    assert gt_map.shape == (3, *codec.grid((8, 10)).shape)
     assert (gt_map.sum(axis=(1, 2)) / 16).tolist() == [1, 2, 0]
-    assert np.array_equal(GenerateTarget(codec)(results_of())['gt_map'], gt_map)
+    assert np.array_equal(GenerateTarget(codec)(results_of())['gt_map']['data'], gt_map)
 
 
 def test_boxes_give_points_at_their_centres_as_often_as_they_count():
-    points, labels = target_points(results_of(boxes_of(counts=[2, 1, 9, 3])), (8, 10))
-    assert points.tolist() == [POINTS[0]] * 2 + [POINTS[1]] + [[9.0, pytest.approx(7.4)]] * 3
-    assert labels.tolist() == [1, 1, 0, 1, 1, 1]
-    points, labels = target_points(results_of(boxes_of()), (8, 10))
-    assert labels.tolist() == [1, 0, 1]
+    found = target_objects(results_of(boxes_of(counts=[2, 1, 9, 3]))).inside((8, 10))
+    assert found.points.tolist() == [POINTS[0]] * 2 + [POINTS[1]] + [[9.0, pytest.approx(7.4)]] * 3
+    assert found.labels.tolist() == [1, 1, 0, 1, 1, 1]
+    assert target_objects(results_of(boxes_of())).inside((8, 10)).labels.tolist() == [1, 0, 1]
 
 
 def test_ignored_objects_are_left_out_of_the_target():
-    points, _ = target_points(results_of(gt_ignore_flags=np.array([True, False, False, True])), (8, 10))
-    assert points.tolist() == [POINTS[1]]
+    found = target_objects(results_of(gt_ignore_flags=np.array([True, False, False, True])))
+    assert found.inside((8, 10)).points.tolist() == [POINTS[1]]
 
 
 def test_a_codec_of_another_number_of_classes_or_type_is_refused():
@@ -197,7 +196,7 @@ def test_a_whole_training_pipeline_runs_from_a_data_set():
         dict(type='mmcount.LoadImage'),
         dict(type='mmcount.LoadCountAnnotations'),
         dict(type='mmcount.RandomDihedral'),
-        dict(type='mmcount.HaloCrop', size=64, halo=32),
+        dict(type='mmcount.HaloCrop', codec=codec, size=64),
         dict(type='mmcount.GenerateTarget', codec=codec),
         dict(type='mmcount.PackCountInputs'),
     ]
@@ -247,7 +246,7 @@ def test_a_codec_of_boxes_gets_all_boxes_that_count():
         img=np.zeros((16, 16, 3), np.uint8), gt_bboxes=boxes, gt_bboxes_labels=np.zeros(3, np.int64), num_classes=1,
         gt_ignore_flags=np.array([False, False, True]),
     )  # fmt: skip
-    target = GenerateTarget(codec)(results)['gt_map'][0]
+    target = GenerateTarget(codec)(results)['gt_map']['data'][0]
     # The second box, whose centre is outside, still reaches in; the ignored third one is not painted.
     assert target[5, 5] == 1
     assert target[4, 0] == 1
@@ -260,7 +259,7 @@ def test_a_codec_of_boxes_refuses_points_also_where_there_are_none(points):
         img=np.zeros((16, 16, 3), np.uint8), gt_bboxes=PointBoxes(np.array(points, np.float32).reshape(-1, 2)),
         gt_bboxes_labels=np.zeros(len(points), np.int64), num_classes=1, img_path='a.jpg',
     )  # fmt: skip
-    with pytest.raises(ValueError, match=r'image a\.jpg holds points, but the codec encodes boxes'):
+    with pytest.raises(ValueError, match=r'image a\.jpg: the codec paints boxes, but the objects are points'):
         GenerateTarget(dict(type='mmcount.InstanceMapCodec'))(results)
 
 

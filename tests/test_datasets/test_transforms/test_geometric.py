@@ -15,10 +15,15 @@ from mmcount.datasets.transforms import GenerateTarget, HaloCrop, RandomDihedral
 from mmcount.datasets.transforms.geometric import cut_window, turn_boxes_, turn_image
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountedBoxes, PointBoxes
+from tests.encoding import encoded
 
 law = settings(deadline=None, derandomize=True, max_examples=30)
 symmetries = st.tuples(st.booleans(), st.integers(0, 3))
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
+
+
+def window(size: int) -> RedundantCountCodec:
+    return RedundantCountCodec(window_size=size)
 
 
 def dots(seed: int, shape: tuple[int, int], num: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -133,14 +138,14 @@ def test_turning_then_encoding_is_encoding_the_turned_dots(shape, symmetry, seed
     rows, columns = np.nonzero(turned[..., 0])
     fresh = np.stack([columns, rows], axis=1).astype(np.float32)
     labels = np.zeros(len(points), dtype=np.int64)
-    wanted = codec.encode(fresh, labels, turned.shape[:2])
-    assert np.array_equal(codec.encode(boxes.tensor.numpy(), labels, turned.shape[:2]), wanted)
+    wanted = encoded(codec, fresh, labels, turned.shape[:2])
+    assert np.array_equal(encoded(codec, boxes.tensor.numpy(), labels, turned.shape[:2]), wanted)
 
 
 @pytest.mark.parametrize('shape', [(256, 256), (150, 300), (128, 96), (97, 96), (96, 96), (20, 500), (5, 7)])
 def test_a_halo_crop_has_its_size_and_points_on_their_dots(shape):
     random.seed(0)
-    transform = TRANSFORMS.build(dict(type='mmcount.HaloCrop', size=128, halo=32))
+    transform = TRANSFORMS.build(dict(type='mmcount.HaloCrop', codec=window(32), size=128))
     for seed in range(10):
         results = transform(sample(seed, shape, num=30))
         assert results['img'].shape == (160, 160, 3)
@@ -152,10 +157,10 @@ def test_the_target_of_a_halo_crop_is_the_crop_of_the_target():
     """Crop and codec agree on the windows: what the network sees of a crop is what it sees of the whole image."""
     random.seed(0)
     codec = RedundantCountCodec(window_size=32, stride=1)
-    transform, target = HaloCrop(size=64, halo=32), GenerateTarget(codec)
+    transform, target = HaloCrop(window(32), size=64), GenerateTarget(codec)
     for seed in range(12):
         results = sample(seed, (100, 130), num=60)
-        whole = codec.encode(results['gt_bboxes'].tensor.numpy(), np.zeros(60, dtype=np.int64), (100, 130))
+        whole = encoded(codec, results['gt_bboxes'].tensor.numpy(), np.zeros(60, dtype=np.int64), (100, 130))
         padded = np.pad(results['img'], ((32, 32), (32, 32), (0, 0)))
         row, column = transform._draw_origin((100, 130))
         transform._draw_origin = lambda _, origin=(row, column): origin
@@ -163,12 +168,12 @@ def test_the_target_of_a_halo_crop_is_the_crop_of_the_target():
         del transform._draw_origin
         assert np.array_equal(results['img'], padded[row : row + 96, column : column + 96])
         results['gt_bboxes_labels'][:] = 0
-        assert np.array_equal(target(results)['gt_map'], whole[:, row : row + 64, column : column + 64])
+        assert np.array_equal(target(results)['gt_map']['data'], whole[:, row : row + 64, column : column + 64])
 
 
 def test_halo_crops_see_the_borders_as_often_as_asked_for():
     random.seed(0)
-    wide, plain = HaloCrop(size=128, halo=32, extend=48), HaloCrop(size=128, halo=32, extend=0)
+    wide, plain = HaloCrop(window(32), size=128, extend=48), HaloCrop(window(32), size=128, extend=0)
     origins = np.array([wide._draw_origin((256, 256)) for _ in range(4000)])
     assert origins.min() == 0
     assert origins.max() == 160
@@ -183,7 +188,7 @@ def test_objects_outside_of_the_image_do_not_appear_in_the_halo():
     results = sample(0, (20, 20), num=3)
     results['gt_bboxes'].tensor[1] = torch.tensor([-3.0, 5.0])
     results['img'][results['img'] == 2] = 0
-    results = HaloCrop(size=40, halo=8, extend=0)(results)
+    results = HaloCrop(window(8), size=40, extend=0)(results)
     assert results['gt_bboxes_labels'].tolist() == [0, 2]
     assert_on_their_dots(results)
 
@@ -197,7 +202,7 @@ def test_boxes_are_cut_at_the_crop_and_dropped_outside_of_it(box_type):
         gt_bboxes_labels=np.array([0, 1, 2]),
         gt_ignore_flags=np.array([False, True, True]),
     )
-    crop = HaloCrop(size=20, halo=4)
+    crop = HaloCrop(window(4), size=20)
     crop._draw_origin = lambda _: (0, 0)
     results = crop(results)
     assert results['gt_bboxes'].tensor[:, :4].tolist() == [[4, 4, 14, 14], [9, 9, 24, 16]]
@@ -209,17 +214,20 @@ def test_boxes_are_cut_at_the_crop_and_dropped_outside_of_it(box_type):
 
 def test_a_halo_crop_of_an_empty_image_and_of_an_image_alone():
     results = sample(0, (50, 50), num=0)
-    assert len(HaloCrop(size=16, halo=4)(results)['gt_bboxes']) == 0
-    results = HaloCrop(size=16, halo=4, pad_val=7)(dict(img=np.zeros((3, 3, 3), np.uint8), gt_seg_map=np.ones((3, 3))))
+    assert len(HaloCrop(window(4), size=16)(results)['gt_bboxes']) == 0
+    alone = dict(img=np.zeros((3, 3, 3), np.uint8), gt_seg_map=np.ones((3, 3)))
+    results = HaloCrop(window(4), size=16, pad_val=7)(alone)
     assert results['img_shape'] == (20, 20)
     assert (results['img'] == 7).sum() == (400 - 9) * 3
     assert (results['gt_seg_map'] == 255).sum() == 400 - 9
 
 
-@pytest.mark.parametrize('options', [dict(size=0), dict(halo=-1), dict(extend=-1)])
+@pytest.mark.parametrize('options', [dict(size=0), dict(codec=None), dict(extend=-1)])
 def test_wrong_options_of_halo_crop_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
-        HaloCrop(**options)
+        HaloCrop(**{'codec': window(8), **options})
+    with pytest.raises(TypeError, match="HaloCrop has no option 'halo' any more: give it the codec"):
+        HaloCrop(size=8, halo=8)
 
 
 @law

@@ -8,8 +8,9 @@ import torch
 from mmengine.structures import PixelData
 
 from mmcount.models import DenseCounter
-from mmcount.registry import CODECS
+from mmcount.registry import CODECS, MODELS
 from mmcount.structures import CountDataSample
+from tests.encoding import decoded, encoded
 
 CODEC = dict(type='mmcount.RedundantCountCodec', window_size=8, stride=1)
 
@@ -17,9 +18,9 @@ CODEC = dict(type='mmcount.RedundantCountCodec', window_size=8, stride=1)
 def build_counter(codec=CODEC, head=(), **kwargs):
     torch.manual_seed(0)
     counter = DenseCounter(
-        backbone=dict(type='mmcount.CountCeption', window_size=8, padding=0, norm_eval=True, stride=codec['stride']),
+        backbone=dict(type='mmcount.CountCeption', window_size=8, norm_eval=True, stride=codec['stride']),
         head=dict(type='mmcount.RedundantCountHead', codec=codec, norm_cfg=None, act_cfg=None) | dict(head),
-        data_preprocessor=dict(type='mmcount.CountDataPreprocessor', halo=codec['window_size']),
+        data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
         **kwargs,
     )
     counter.init_weights()
@@ -32,8 +33,8 @@ def make_batch(shapes, codec=CODEC, num_points=5, **meta):
     for index, (height, width) in enumerate(shapes):
         points = np.stack((rng.integers(0, width, num_points), rng.integers(0, height, num_points)), axis=1)
         sample = CountDataSample(metainfo=dict(img_id=str(index), img_shape=(height, width), **meta))
-        target = encoder.encode(points, np.zeros(num_points, dtype=int), (height, width))
-        sample.gt_map = PixelData(data=torch.from_numpy(target))
+        target = encoded(encoder, points, np.zeros(num_points, dtype=int), (height, width))
+        sample.gt_map = PixelData(data=torch.from_numpy(target), metainfo=dict(codec=repr(encoder)))
         sample.gt_counts = torch.tensor([float(num_points)])
         inputs.append(torch.from_numpy(rng.integers(0, 256, (3, height, width), dtype=np.uint8)))
         samples.append(sample)
@@ -71,12 +72,12 @@ def test_images_of_different_size_count_their_own_cells_only():
 def test_predicting_the_target_gives_the_true_count():
     counter = build_counter().eval()
     batch = make_batch([(24, 30)])
-    counter.head.forward = lambda feats: batch['data_samples'][0].gt_map.data[None]
+    counter.head.forward = lambda feats: (batch['data_samples'][0].gt_map.data[None],)
     sample = counter.test_step(batch)[0]
     assert sample.pred_counts.tolist() == [5]
     assert float(sample.pred_density.data.sum()) == pytest.approx(5)
-    assert sample.pred_calibrated_counts.tolist() == [5]
-    assert sample.pred_interval.shape == (1, 2)
+    assert 'pred_calibrated_counts' not in sample  # nothing was fitted
+    assert 'pred_interval' not in sample
 
 
 def test_density_sums_to_the_count():
@@ -89,33 +90,57 @@ def test_points_are_in_pixels_of_the_original_image():
     counter = build_counter().eval()
     batch = make_batch([(24, 30)], scale_factor=(0.5, 0.5))
     target = batch['data_samples'][0].gt_map.data
-    counter.head.forward = lambda feats: target[None]
-    network_points = counter.head.codec.decode(target, (24, 30)).points
+    counter.head.forward = lambda feats: (target[None],)
+    network_points = decoded(counter.head.codec, target, (24, 30)).points
     points = counter.test_step(batch)[0].pred_instances.points
     torch.testing.assert_close(points, (network_points + 0.5) * 2 - 0.5)
 
 
-def test_a_net_trained_dense_tests_at_a_stride_with_the_same_cells():
-    counter = build_counter().eval()
+@pytest.mark.parametrize('stride', [2, 4])
+def test_a_net_trained_dense_tests_at_a_stride_with_the_same_cells(stride):
+    counter, coarse = build_counter().eval(), build_counter(dict(CODEC, stride=stride)).eval()
+    coarse.load_state_dict(counter.state_dict())
     batch = make_batch([(24, 30)])
     dense = counter.test_step(copy.deepcopy(batch))[0].pred_density.data
-    counter.test_cfg = dict(stride=4)
-    coarse = counter.test_step(copy.deepcopy(batch))[0].pred_density.data
-    torch.testing.assert_close(coarse / 16, dense[:, ::4, ::4], rtol=1e-4, atol=1e-6)
-    assert counter.backbone.stride == 1
+    found = coarse.test_step(copy.deepcopy(batch))[0].pred_density.data
+    torch.testing.assert_close(found / stride**2, dense[:, ::stride, ::stride], rtol=1e-4, atol=1e-6)
 
 
-def test_stride_needs_a_backbone_that_has_one():
-    counter = build_counter(test_cfg=dict(stride=4)).eval()
-    counter.backbone = torch.nn.Identity()
-    with pytest.raises(ValueError, match=r'test_cfg\.stride needs a backbone with a stride'):
-        counter.test_step(make_batch([(16, 16)]))
+def test_options_of_before_name_what_replaced_them():
+    with pytest.raises(TypeError, match="has no option 'stride' any more: give the backbone and the codec"):
+        build_counter(test_cfg=dict(stride=4))
+    with pytest.raises(TypeError, match="CountDataPreprocessor has no option 'halo' any more"):
+        MODELS.build(dict(type='mmcount.CountDataPreprocessor', halo=32))
+
+
+@pytest.mark.parametrize('stride', [3, 5, 7])
+def test_a_stride_that_does_not_divide_the_window_is_refused(stride):
+    with pytest.raises(ValueError, match='stride must divide window_size'):
+        build_counter(dict(CODEC, stride=stride))
+
+
+@pytest.mark.parametrize(('network', 'codec'), [(1, 2), (2, 1), (2, 4)])
+def test_a_codec_of_another_stride_than_the_network_is_refused(network, codec):
+    counter = build_counter(dict(CODEC, stride=network)).eval()
+    counter.head.codec = CODECS.build(dict(CODEC, stride=codec))
+    with pytest.raises(ValueError, match=r'image 0: an input of \(24, 30\) px has a map of .* but the network gives'):
+        counter.test_step(make_batch([(24, 30)]))
+
+
+def test_a_preprocessor_without_halo_is_refused():
+    codec = dict(CODEC)
+    with pytest.raises(ValueError, match='the head needs 8 px of zeros around each image'):
+        DenseCounter(
+            backbone=dict(type='mmcount.CountCeption', window_size=8),
+            head=dict(type='mmcount.RedundantCountHead', codec=codec),
+            data_preprocessor=dict(type='mmdet.DetDataPreprocessor'),
+        )
 
 
 def test_model_and_target_that_disagree_are_refused():
     counter = build_counter().eval()
     batch = make_batch([(24, 24)], codec=dict(CODEC, stride=2))
-    with pytest.raises(ValueError, match='codec, stride and padding of the model'):
+    with pytest.raises(ValueError, match='the codec of the pipeline and that of the head differ'):
         run_loss(counter, batch)
 
 
@@ -144,16 +169,3 @@ def test_density_says_where_it_lies_in_the_original_image():
     density = counter.test_step(make_batch([(24, 30)], scale_factor=(0.5, 0.5)))[0].pred_density
     # Window 8 at stride 1: cell (0, 0) is centred at -4.5 in the network's input, which is half the image.
     assert density.extent == pytest.approx((-9.5, -9.5, 66.5, 54.5))
-
-
-def test_boxes_of_a_codec_reach_the_sample_in_pixels_of_the_original_image():
-    from mmcount.models.heads.dense_head import to_data_sample
-
-    codec = CODECS.build(dict(type='mmcount.InstanceMapCodec', min_area=1))
-    confidence = torch.zeros(1, 8, 12)
-    confidence[0, 2:5, 4:8] = 0.9
-    sample = CountDataSample(metainfo=dict(img_id='a', img_shape=(8, 12), scale_factor=(0.5, 0.25)))
-    prediction = codec.decode(confidence, (8, 12))
-    instances = to_data_sample(prediction, sample, prediction.counts, None).pred_instances
-    assert instances.bboxes.tolist() == [[8, 8, 16, 20]]
-    assert instances.points.tolist() == [[11.5, 13.5]]

@@ -20,7 +20,8 @@ def test_normalises_in_rgb_order():
 
 
 def test_halo_is_zero_after_normalisation():
-    preprocessor = CountDataPreprocessor(mean=(9.0,) * 3, std=(1.0,) * 3, halo=2)
+    preprocessor = CountDataPreprocessor(mean=(9.0,) * 3, std=(1.0,) * 3)
+    preprocessor.halo = 2
     out = preprocessor(dict(inputs=[torch.full((3, 4, 5), 10, dtype=torch.uint8)], data_samples=[sample()]))['inputs']
     assert out.shape == (1, 3, 8, 9)
     assert out.sum() == 3 * 4 * 5
@@ -28,7 +29,8 @@ def test_halo_is_zero_after_normalisation():
 
 
 def test_crops_keep_the_halo_they_have():
-    preprocessor = CountDataPreprocessor(halo=2)
+    preprocessor = CountDataPreprocessor()
+    preprocessor.halo = 2
     image = torch.zeros(3, 4, 5, dtype=torch.uint8)
     assert preprocessor(dict(inputs=[image], data_samples=[sample(halo=2)]))['inputs'].shape == (1, 3, 4, 5)
     with pytest.raises(ValueError, match='halo of 2 pixels, the batch has crops with'):
@@ -50,7 +52,13 @@ def test_batches_are_padded_to_multiples_of_a_stride():
     out = CountDataPreprocessor(std=(1.0,) * 3, pad_size_divisor=8)(dict(inputs=images))['inputs']
     assert out.shape == (2, 3, 16, 24)
     assert out[0].sum() == 3 * 4 * 17
-    haloed = CountDataPreprocessor(halo=3, pad_size_divisor=8)(dict(inputs=images))['inputs']
+    preprocessor = CountDataPreprocessor(pad_size_divisor=8)
+    preprocessor.halo = 3
+    samples = [sample(), sample()]
+    data = preprocessor(dict(inputs=images, data_samples=samples))
+    haloed, samples = data['inputs'], data['data_samples']
+    assert [one.pad_shape for one in samples] == [(10, 18), (10, 10)]
+    assert [one.batch_input_shape for one in samples] == [(10, 18)] * 2
     assert haloed.shape == (2, 3, 16, 24)
     with pytest.raises(ValueError, match='at least 1, got 0'):
         CountDataPreprocessor(pad_size_divisor=0)

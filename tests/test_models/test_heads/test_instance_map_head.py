@@ -10,6 +10,7 @@ from mmengine.structures import PixelData
 from mmcount.models import DenseCounter, InstanceMapHead
 from mmcount.registry import CODECS
 from mmcount.structures import CountDataSample
+from tests.encoding import encoded
 
 CODEC = dict(type='mmcount.InstanceMapCodec', geometry='bboxes', stride=1)
 PIXEL = dict(type='mmcount.PixelThreshold', in_channels=8, feat_channels=(4,), feat_stride=2, threshold_stride=4)
@@ -40,7 +41,7 @@ class Stem(torch.nn.Module):
 def build(binarizer=KINDS[2], **kwargs):
     torch.manual_seed(0)
     counter = DenseCounter(
-        backbone=dict(type='mmcount.CountCeption', padding=0),
+        backbone=dict(type='mmcount.CountCeption'),
         head=dict(
             type='mmcount.InstanceMapHead',
             codec=CODEC,
@@ -62,7 +63,7 @@ def batch_of(crowds, shapes=((48, 64), (48, 64))):
     for index, (boxes, shape) in enumerate(zip(crowds, shapes, strict=False)):
         sample = CountDataSample(metainfo=dict(img_id=str(index), img_shape=shape))
         boxes = np.array(boxes, dtype=np.float32).reshape(-1, 4)
-        target = codec.encode(boxes, np.zeros(len(boxes), dtype=np.int64), shape)
+        target = encoded(codec, boxes, np.zeros(len(boxes), dtype=np.int64), shape)
         sample.gt_map = PixelData(data=torch.from_numpy(target))
         inputs.append(torch.from_numpy(rng.integers(0, 256, (3, *shape), dtype=np.uint8)))
         samples.append(sample)
@@ -101,7 +102,8 @@ def test_predictions_are_the_components_of_the_map(number):
     confidence[..., 64:] = 0.9
     threshold = torch.full_like(confidence, 0.5)
     threshold[..., 8:14] = 0.65
-    (found,) = head.decode_maps((confidence, threshold), batch['data_samples'])
+    batch['data_samples'][0].set_metainfo(dict(batch_input_shape=(32, 68)))
+    (found,) = head.predict((confidence, threshold), batch['data_samples'])
     kept = boxes[1:]
     assert found.counts.tolist() == [len(kept)]
     assert found.points.tolist() == [[(x1 + x2 - 1) / 2, 15.5] for x1, _, x2, _ in kept]
@@ -195,5 +197,5 @@ def test_wrong_parts_are_refused():
     counter = build()
     batch = batch_of([CROWDS['one']], [(48, 64)])
     batch['data_samples'][0].gt_map = PixelData(data=torch.zeros(1, 96, 128))
-    with pytest.raises(ValueError, match='pad_size_divisor'):
+    with pytest.raises(ValueError, match=r'the target has \(96, 128\) cells, the codec of the head \(48, 64\)'):
         losses_of(counter, batch)

@@ -77,7 +77,7 @@ def test_loss_is_the_weighted_sum_of_the_terms(stage):
     peaks = peak_stimulation(maps)
     pseudo = topk_peak_mask(maps, peaks.mask, counts, limit=4)
     expected = lower_count_losses(peaks.scores, logits, pseudo, counts, stage=stage)
-    losses = counter.head.loss(feats, data['data_samples'])
+    losses = counter.head.loss((maps, logits), data['data_samples'])
     assert set(losses) == {f'loss_{name}' for name in expected}
     torch.testing.assert_close(losses['loss_rank'], 0.1 * expected['rank'])
     torch.testing.assert_close(losses['loss_count'], expected['count'])
@@ -146,7 +146,7 @@ def test_points_are_the_highest_peaks_as_many_as_objects():
     instances = sample.pred_instances
     assert torch.bincount(instances.labels, minlength=3).tolist() == [2, 0, 3]
     data = counter.data_preprocessor(batch)
-    maps = counter.head.response_maps(counter.extract_feat(data['inputs']))
+    maps = counter.response_maps(data['inputs'])
     cell = maps.shape[-1]
     highest = int(maps[0, 0].argmax())
     expected = torch.tensor(
@@ -207,7 +207,7 @@ def test_losses_are_computed_in_float32(dtype):
     head = LowerCountHead(3, in_channels=8).train()
     feats = (torch.rand(2, 8, 6, 6).to(dtype),)
     samples = make_batch([[1, 0, 2], [0, 6, 0]])['data_samples']
-    losses = head.to(dtype).loss(feats, samples)
+    losses = head.to(dtype).loss(head(feats), samples)
     assert all(one.dtype == torch.float32 and torch.isfinite(one) for one in losses.values())
 
 

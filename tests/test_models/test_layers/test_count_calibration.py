@@ -38,8 +38,8 @@ def test_the_interval_covers_its_share_of_unseen_images():
 
 def test_calibrated_counts_and_interval_follow_the_fit():
     calibration = CountCalibration(1)
-    predicted = np.array([[10.0], [20.0], [30.0]])
-    calibration.fit(predicted, 2 * predicted + 1, np.ones((3, 1)))
+    predicted = np.arange(10.0, 30.0)[:, None]
+    calibration.fit(predicted, 2 * predicted + 1, np.ones((20, 1)))
     counts, interval = calibration(torch.tensor([40.0]), torch.tensor([1.0]))
     assert counts.tolist() == pytest.approx([81.0], abs=1e-4)
     assert interval[0, 0] <= counts[0] <= interval[0, 1]
@@ -49,15 +49,32 @@ def test_calibrated_counts_and_interval_follow_the_fit():
 def test_counts_and_bounds_are_never_negative():
     calibration = CountCalibration(1)
     calibration.offset.fill_(-5)
+    calibration.interval_scale.fill_(1)
+    calibration.fitted.fill_(True)
     counts, interval = calibration(torch.tensor([2.0]), torch.tensor([3.0]))
     assert counts.tolist() == [0]
     assert interval[0, 0] == 0
 
 
-def test_before_a_fit_counts_pass_unchanged():
-    counts, interval = CountCalibration(2)(torch.tensor([2.0, 3.5]))
-    assert counts.tolist() == [2.0, 3.5]
+def test_before_a_fit_there_is_nothing():
+    assert CountCalibration(2)(torch.tensor([2.0, 3.5]), torch.ones(2)) == (None, None)
+
+
+def test_too_few_images_give_no_interval():
+    calibration, predicted = CountCalibration(1), np.arange(10.0, 18.0)[:, None]
+    calibration.fit(predicted, predicted, np.ones((8, 1)), coverage=0.9)
+    counts, interval = calibration(torch.tensor([4.0]), torch.tensor([1.0]))
+    assert counts.tolist() == [4]
     assert interval is None
+    nine = np.arange(10.0, 19.0)[:, None]
+    calibration.fit(nine, nine, np.ones((9, 1)), coverage=0.9)
+    assert calibration(torch.tensor([4.0]), torch.tensor([1.0]))[1] is not None
+
+
+def test_a_spread_of_zero_gives_no_interval():
+    calibration, predicted = CountCalibration(1), np.arange(20.0)[:, None]
+    calibration.fit(predicted, predicted, np.ones((20, 1)))
+    assert calibration(torch.tensor([4.0]), torch.zeros(1))[1] is None
 
 
 def test_state_survives_a_checkpoint():

@@ -37,8 +37,8 @@ DENSITY = {
 }
 CEPTION = dict(
     type='mmcount.DenseCounter',
-    data_preprocessor=dict(type='mmcount.CountDataPreprocessor', halo=8),
-    backbone=dict(type='mmcount.CountCeption', window_size=8, padding=0),
+    data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
+    backbone=dict(type='mmcount.CountCeption', window_size=8),
     head=dict(
         type='mmcount.RedundantCountHead',
         codec=dict(type='mmcount.RedundantCountCodec', window_size=8, peak_threshold=-1e9, peak_radius=30),

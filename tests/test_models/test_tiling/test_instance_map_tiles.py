@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from mmcount.apis.tiling import tiles_for
 from mmcount.models import DenseCounter
-from mmcount.models.tiling import MapTiles, StrideError, averaged_maps, measured_reach
+from mmcount.models.tiling import MapTiles, StrideError, averaged_maps, measured_reach, tiles_for
 from mmcount.structures import CountDataSample
+from tests.encoding import decoded
 
 PIXEL = dict(
     type='mmcount.PixelThreshold', in_channels=8, feat_channels=(4,), feat_stride=4, threshold_stride=4, pool_size=3
@@ -97,7 +97,7 @@ def test_the_published_way_binarises_the_means_once():
     found = predict(model, picture)
     with torch.no_grad():
         maps = averaged_maps(model.maps, picture[None], (64, 128), 8)
-        expected = model.head.codec.decode(maps[0][0].float(), (200, 296), maps[1][0].float())
+        expected = decoded(model.head.codec, maps[0][0].float(), (200, 296), threshold=maps[1][0].float())
     # Half the size: predictions are in pixels of the original image.
     assert torch.allclose(found.pred_instances.points, (expected.points + 0.5) * 2 - 0.5)
     assert found.pred_counts.tolist() == expected.counts.tolist()

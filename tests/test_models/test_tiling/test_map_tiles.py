@@ -5,11 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmcount.apis.tiling import tiled_predict, tiles_for
 from mmcount.models import DenseCounter
 from mmcount.models.heads.dense_head import DenseCountHead
-from mmcount.models.tiling import MapTiles, averaged_maps, measured_reach, shifted_tiles
-from mmcount.registry import MODELS
+from mmcount.models.tiling import MapTiles, averaged_maps, measured_reach, shifted_tiles, tiles_for
+from mmcount.registry import CODECS, MODELS
 from mmcount.structures import CountDataSample
 
 
@@ -33,25 +32,17 @@ class TwoMapHead(DenseCountHead):
     """A confidence at stride 1 and a threshold from stride 8, as in IIM."""
 
     def __init__(self, codec, **kwargs):
-        super().__init__(codec, loss=dict(type='mmdet.MSELoss'), **kwargs)
+        super().__init__(codec, **kwargs)
         self.confidence = nn.ConvTranspose2d(4, 1, 4, 2, 1)
         self.threshold = nn.Conv2d(4, 1, 1)
 
     def forward(self, feats):
         fine = F.interpolate(feats[1], size=feats[0].shape[2:], mode='bilinear')
-        return self.confidence(feats[0] + fine).sigmoid()
-
-    def maps(self, feats):
         threshold = 0.5 + 0.05 * self.threshold(feats[1]).tanh()
-        return self(feats), F.interpolate(threshold, scale_factor=8)
+        return self.confidence(feats[0] + fine).sigmoid(), F.interpolate(threshold, scale_factor=8)
 
-    def decode_maps(self, maps, data_samples, stride=None):
-        found = []
-        for confidence, threshold, sample in zip(*maps, data_samples, strict=True):
-            height, width = sample.img_shape[:2]
-            own = confidence[:, :height, :width], threshold[:, :height, :width]
-            found.append(self.codec.decode(own[0], (height, width), own[1]))
-        return found
+    def loss(self, maps, data_samples):
+        raise NotImplementedError
 
 
 def build(norm='batch', min_area=1, **kwargs):
@@ -255,7 +246,7 @@ def test_models_that_cannot_be_tiled_are_refused():
     with pytest.raises(ValueError, match='training mode'):
         predict(build().train(), image(160, 160), MapTiles(size=64, divisor=8))
     model = build()
-    model.data_preprocessor.halo = 4
+    model.head.codec = CODECS.build(dict(type='mmcount.RedundantCountCodec', window_size=4))
     with pytest.raises(ValueError, match='declare a context'):
         tiles_for(model, 64)
     model = build()
@@ -285,12 +276,18 @@ def test_options_that_cannot_be_are_refused(options, message):
         MapTiles(**options)
 
 
-def test_tiled_predict_takes_any_of_the_modes():
+def test_maps_that_may_not_be_averaged_are_not():
+    model = build()
+    model.head.merges_by_averaging = False
+    with pytest.raises(ValueError, match=r"TwoMapHead may not be averaged .* use mode 'exact'"):
+        predict(model, image(160, 160), MapTiles('average', size=64, divisor=8))
+    predict(model, image(160, 160), MapTiles(size=96, divisor=8))
+
+
+def test_the_divisor_is_that_of_the_model():
     model, picture = build(), image(160, 240)
     tiles = tiles_for(model, (96, 128), 'average')
     assert (tiles.mode, tiles.size, tiles.divisor) == ('average', (96, 128), 32)
-    found = tiled_predict(model, picture[None], [sample(160, 240)], tiles)[0]
-    expected = predict(model, picture, MapTiles('average', (96, 128), 32))
-    same(found, expected)
+    same(predict(model, picture, tiles), predict(model, picture, MapTiles('average', (96, 128), 32)))
     assert tiles_for(model, None) is None
-    same(tiled_predict(model, picture[None], [sample(160, 240)], 128)[0], predict(model, picture, MapTiles(size=128)))
+    same(predict(model, picture, tiles_for(model, 128)), predict(model, picture, MapTiles(size=128, divisor=32)))

@@ -1,4 +1,4 @@
-"""From a map of log-areas and points to square boxes, as IIM makes boxes for data sets that have none."""
+"""Square boxes at points from a map of log-areas, as IIM makes boxes for data sets that have none."""
 
 from typing import Any
 

@@ -1,10 +1,10 @@
-"""Points out of maps."""
+"""Local maxima of maps."""
 
 import torch
 from torch import Tensor
 
 
-def density_peaks(maps: Tensor, radius: int, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+def local_maxima(maps: Tensor, radius: int, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
     """Local maxima of every class map.
 
     Args:
@@ -18,7 +18,7 @@ def density_peaks(maps: Tensor, radius: int, threshold: float) -> tuple[Tensor, 
     Example:
         >>> maps = torch.zeros(1, 4, 4)
         >>> maps[0, 1, 2] = 2.0
-        >>> density_peaks(maps, radius=1, threshold=0.5)[0].tolist()
+        >>> local_maxima(maps, radius=1, threshold=0.5)[0].tolist()
         [[2.0, 1.0]]
     """
     from mmcount.ops import find_peaks

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcount.codecs.pseudo_boxes import log_areas_at, smooth_log_areas, square_boxes
+from mmcount.codecs.maps.square_boxes import log_areas_at, smooth_log_areas, square_boxes
 
 
 def brute_log_areas(scale_map, points, window, step):

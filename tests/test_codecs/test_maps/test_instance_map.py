@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from mmcount.codecs import BOX_RULES, BoxRule, InstanceMapCodec
-from mmcount.codecs.instance_rules import nearest_others, point_half_sizes, shrink_boxes
+from mmcount.codecs.maps.instance_rules import nearest_others, point_half_sizes, shrink_boxes
 from mmcount.registry import CODECS
+from tests.encoding import decoded, encoded
 
 # cap, floor, gap of the third (None: that of the pair), whether overlap reduces the gap, rounds
 PUBLISHED = {
@@ -72,7 +73,7 @@ def random_boxes(rng, number, shape, whole):
 
 
 def encode(codec, objects, shape):
-    return codec.encode(objects, np.zeros(len(objects), dtype=int), shape)[0]
+    return encoded(codec, objects, np.zeros(len(objects), dtype=int), shape)[0]
 
 
 @pytest.mark.parametrize('rule', PUBLISHED)
@@ -192,9 +193,9 @@ def test_round_trip_counts_the_separate_objects_where_they_are(geometry, seed, n
         objects = middle = centres + (stride - 1) / 2
     shape = (192 * stride - (stride > 1), 240 * stride - (stride > 1))
     codec = InstanceMapCodec(geometry, num_classes=num_classes, stride=stride, max_half_size=7)
-    target = torch.from_numpy(codec.encode(objects, labels, shape))
-    found = codec.decode(target, shape)
-    assert target.shape == (num_classes, *codec.map_shape(shape))
+    target = torch.from_numpy(encoded(codec, objects, labels, shape))
+    found = decoded(codec, target, shape)
+    assert target.shape == (num_classes, *codec.grid(shape).shape)
     assert found.counts.tolist() == np.bincount(labels, minlength=num_classes).tolist()
     assert found.density.sum(dim=(1, 2)).tolist() == found.counts.tolist()
     assert sorted(found.labels.tolist()) == sorted(labels.tolist())
@@ -207,8 +208,10 @@ def test_round_trip_counts_the_separate_objects_where_they_are(geometry, seed, n
 
 def test_original_sizes_come_back_as_boxes_where_they_are_apart():
     boxes = np.array([[10, 10, 90, 130], [200, 20, 206, 24], [120, 150, 320, 290]])
-    found = InstanceMapCodec(rule='original').decode(
-        torch.from_numpy(InstanceMapCodec(rule='original').encode(boxes, np.zeros(3, int), (300, 400))), (300, 400)
+    found = decoded(
+        InstanceMapCodec(rule='original'),
+        torch.from_numpy(encoded(InstanceMapCodec(rule='original'), boxes, np.zeros(3, int), (300, 400))),
+        (300, 400),
     )
     assert sorted(found.bboxes.tolist()) == sorted(boxes.tolist())
     touching = np.array([[10, 10, 110, 110], [110, 10, 210, 110], [300, 10, 310, 20]])
@@ -224,14 +227,14 @@ def test_decode_keeps_large_enough_components_at_their_centroids():
     output[0, 6:9, 5] = 0.8  # an L, whose centroid is not the centre of its box
     output[0, 8, 5:8] = 0.8
     output[0, 9, 8] = 0.8  # touches it at a corner only
-    found = InstanceMapCodec(density_cell=1).decode(output, (12, 16))
+    found = decoded(InstanceMapCodec(density_cell=1), output, (12, 16))
     assert found.counts.tolist() == [2.0]
     torch.testing.assert_close(found.points, torch.tensor([[2.0, 1.0], [5.6, 7.4]]))
     assert found.bboxes.tolist() == [[1.0, 1.0, 4.0, 2.0], [5.0, 6.0, 8.0, 9.0]]
     torch.testing.assert_close(found.scores, torch.tensor([0.8, 0.8]))
     assert found.density[0].nonzero().tolist() == [[1, 2], [7, 6]]
-    assert InstanceMapCodec(min_area=1).decode(output, (12, 16)).counts.tolist() == [4.0]
-    assert InstanceMapCodec(threshold=0.85).decode(output, (12, 16)).counts.tolist() == [0.0]
+    assert decoded(InstanceMapCodec(min_area=1), output, (12, 16)).counts.tolist() == [4.0]
+    assert decoded(InstanceMapCodec(threshold=0.85), output, (12, 16)).counts.tolist() == [0.0]
 
 
 @pytest.mark.parametrize('per_class', [False, True])
@@ -240,7 +243,7 @@ def test_decode_takes_a_map_of_thresholds(per_class):
     output, threshold = torch.rand(2, 60, 80, generator=rng), torch.rand(2, 60, 80, generator=rng) * 0.5 + 0.2
     if not per_class:
         threshold = threshold[0]
-    found = InstanceMapCodec(num_classes=2).decode(output, (60, 80), threshold=threshold)
+    found = decoded(InstanceMapCodec(num_classes=2), output, (60, 80), threshold=threshold)
     masks = (output >= threshold).numpy()
     for label, mask in enumerate(masks):
         blobs, number = ndimage.label(mask)
@@ -254,7 +257,7 @@ def test_two_components_with_one_centroid_count_two():
     ring[0, 1:8, 1:8] = 1
     ring[0, 2:7, 2:7] = 0
     ring[0, 3:6, 3:6] = 1
-    found = InstanceMapCodec(density_cell=1).decode(ring, (9, 9))
+    found = decoded(InstanceMapCodec(density_cell=1), ring, (9, 9))
     assert (found.counts.item(), found.density.sum().item(), found.density[0, 4, 4].item()) == (2.0, 2.0, 2.0)
 
 
@@ -268,11 +271,12 @@ def test_any_number_of_objects_at_one_place(number):
     assert ndimage.label(painted)[1] == min(number, 1)
 
 
-def test_no_objects_have_any_empty_shape():
-    for geometry in ('bboxes', 'points'):
-        for empty in (np.zeros((0, 2)), np.zeros((0, 4)), np.zeros(0)):
-            assert InstanceMapCodec(geometry).encode(empty, np.zeros(0, int), (7, 9)).shape == (1, 7, 9)
-    nothing = InstanceMapCodec().decode(torch.zeros(1, 7, 9), (7, 9))
+def test_without_objects_the_map_is_empty():
+    for geometry, empty in (('bboxes', np.zeros((0, 4))), ('points', np.zeros((0, 2)))):
+        target = encoded(InstanceMapCodec(geometry), empty, np.zeros(0, int), (7, 9))
+        assert target.shape == (1, 7, 9)
+        assert not target.any()
+    nothing = decoded(InstanceMapCodec(), torch.zeros(1, 7, 9), (7, 9))
     assert (nothing.counts.tolist(), nothing.points.shape, nothing.bboxes.shape) == ([0.0], (0, 2), (0, 4))
 
 
@@ -305,18 +309,18 @@ def test_wrong_options_are_refused(options, message):
 
 def test_wrong_inputs_are_refused():
     codec, one = InstanceMapCodec(), np.zeros(1, dtype=int)
-    with pytest.raises(ValueError, match=r"geometry 'bboxes' needs \(1, 4\) numbers .* got shape \(1, 2\)"):
-        codec.encode(np.zeros((1, 2)), one, (9, 9))
+    with pytest.raises(ValueError, match='the codec paints boxes, but the objects are points'):
+        encoded(codec, np.zeros((1, 2)), one, (9, 9))
     with pytest.raises(ValueError, match='object 0 must be finite'):
-        codec.encode(np.array([[0, 0, np.nan, 1]]), one, (9, 9))
+        encoded(codec, np.array([[0, 0, np.nan, 1]]), one, (9, 9))
     with pytest.raises(ValueError, match=r'labels must be in 0\.\.0'):
-        codec.encode(np.ones((1, 4)), one + 1, (9, 9))
-    with pytest.raises(ValueError, match='has no halo'):
-        codec.encode(np.ones((1, 4)), one, (9, 9), halo=8)
+        encoded(codec, np.ones((1, 4)), one + 1, (9, 9))
+    with pytest.raises(ValueError, match='needs crops with no halo'):
+        encoded(codec, np.ones((1, 4)), one, (9, 9), halo=8)
     with pytest.raises(ValueError, match=r'has a map of \(1, 9, 9\)'):
-        codec.decode(torch.zeros(1, 8, 9), (9, 9))
+        decoded(codec, torch.zeros(1, 8, 9), (9, 9))
     with pytest.raises(ValueError, match='threshold map must have the shape'):
-        codec.decode(torch.zeros(1, 9, 9), (9, 9), threshold=torch.zeros(3, 3))
+        decoded(codec, torch.zeros(1, 9, 9), (9, 9), threshold=torch.zeros(3, 3))
 
 
 @pytest.mark.parametrize(('stride', 'cell'), [(1, 1), (1, 4), (2, 3)])
@@ -324,7 +328,7 @@ def test_the_density_has_one_object_in_the_cell_of_each_point(stride, cell):
     rng = torch.Generator().manual_seed(5)
     codec = InstanceMapCodec(num_classes=2, stride=stride, density_cell=cell, min_area=1)
     shape = (45, 62)
-    found = codec.decode((torch.rand(2, *codec.map_shape(shape), generator=rng) > 0.8).float(), shape)
+    found = decoded(codec, (torch.rand(2, *codec.grid(shape).shape, generator=rng) > 0.8).float(), shape)
     side = stride * cell
     expected = torch.zeros(2, -(-45 // side), -(-62 // side))
     for (x, y), label in zip(found.points.tolist(), found.labels.tolist(), strict=True):

@@ -7,10 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcount.codecs.base import CountCodec, checked_map
 from mmcount.registry import CODECS
+from mmcount.structures.map_grid import MapGrid
+from mmcount.structures.objects import Objects
+from mmcount.structures.prediction import CountPrediction
 
-from .base import CountCodec, CountPrediction
-from .pseudo_boxes import MIN_LOG_AREA, log_areas_at, smooth_log_areas, square_boxes
+from .square_boxes import MIN_LOG_AREA, log_areas_at, smooth_log_areas, square_boxes
 
 OVERLAPS = ('last', 'smallest', 'largest')
 
@@ -41,13 +44,12 @@ class ScaleMapCodec(CountCodec):
 
     Example:
         >>> codec = ScaleMapCodec(window=5, step=4)
-        >>> target = codec.encode(np.array([[4, 4, 14, 14]]), np.array([0]), (20, 40))
-        >>> found = codec.decode(torch.from_numpy(target), (20, 40), np.array([[8.0, 8.0]]), np.array([0]))
+        >>> grid = codec.grid((20, 40))
+        >>> target = codec.encode(Objects([[8.5, 8.5]], bboxes=[[4, 4, 14, 14]]), grid)['data']
+        >>> found = codec.decode((torch.from_numpy(target),), grid, known=Objects([[8.0, 8.0]]))
         >>> round(float(target.max()), 3), found.bboxes.tolist()
         (4.605, [[3.5, 3.5, 13.5, 13.5]])
     """
-
-    geometry = 'bboxes'
 
     def __init__(
         self,
@@ -68,39 +70,25 @@ class ScaleMapCodec(CountCodec):
         self.round_log, self.smooth, self.min_log_area = round_log, smooth, min_log_area
         self.overlap = overlap
 
-    def encode(
-        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
-    ) -> NDArray[Any]:
+    def encode(self, objects: Objects, grid: MapGrid) -> dict[str, NDArray[Any]]:
         """The scale map of one image.
 
-        Corners are rounded down to whole pixels, the area is that of the rounded box, also where a part of it lies
-        outside of the image.
+        Corners are rounded down to whole pixels, the area is that of the rounded box, also if a part of it lies outside
+        of the image.
 
         Args:
-            points: (N, 4) boxes (x1, y1, x2, y2) in pixel edges of the input. They may lie outside of it.
-            labels: (N,) int64.
-            img_shape: (height, width) of the input.
-            halo: 0; scale maps need no context.
+            objects: With boxes.
+            grid: Of the image.
 
         Returns:
-            (C, h, w) float32, ln of px^2; of classes without a box, 0.
+            ``data``: (C, h, w) float32, ln of px^2; of classes without a box, 0.
 
         Raises:
-            ValueError: The shapes do not fit, a number is not finite, a label is not in 0..C-1, or ``halo`` is not 0.
+            ValueError: There are no boxes, a number is not finite, or a label is not in 0..C-1.
         """
-        if halo:
-            raise ValueError(f'a scale map has no halo, got {halo}')
-        boxes, labels = np.asarray(points, dtype=np.float64), np.asarray(labels, dtype=np.int64).reshape(-1)
-        boxes = boxes if boxes.size else boxes.reshape(0, 4)
-        if boxes.shape != (len(labels), 4):
-            raise ValueError(f'a scale map needs ({len(labels)}, 4) boxes for as many labels, got shape {boxes.shape}')
-        finite = np.isfinite(boxes).all(axis=1)
-        if not finite.all():
-            index = int(np.argmin(finite))
-            raise ValueError(f'box {index} must be finite, got {boxes[index].tolist()}')
-        if len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes:
-            raise ValueError(f'labels must be in 0..{self.num_classes - 1}, got {labels.min()}..{labels.max()}')
-        canvas = np.zeros((self.num_classes, *self.map_shape(img_shape)), dtype=np.float32)
+        objects = objects.checked(self.num_classes)
+        boxes, labels = objects.boxes(), objects.labels
+        canvas = np.zeros((self.num_classes, *grid.shape), dtype=np.float32)
         limit = canvas.shape[:0:-1]
         corners = np.floor(boxes)
         sides = np.maximum(corners[:, 2:] - corners[:, :2], 0)
@@ -112,63 +100,47 @@ class ScaleMapCodec(CountCodec):
         for index in self._painting_order(log_areas):
             (left, top), (right, bottom) = low[index], high[index]
             canvas[labels[index], top:bottom, left:right] = log_areas[index]
-        return canvas
+        return dict(data=canvas)
 
     def _painting_order(self, log_areas: NDArray[Any]) -> NDArray[np.int64]:
         if self.overlap == 'last':
             return np.arange(len(log_areas))
         return np.argsort(-log_areas if self.overlap == 'smallest' else log_areas, kind='stable')
 
-    def decode(
-        self,
-        output: Tensor,
-        img_shape: tuple[int, int],
-        points: NDArray[Any] | None = None,
-        labels: NDArray[Any] | None = None,
-    ) -> CountPrediction:
-        """Square boxes at given points.
+    def decode(self, maps: tuple[Tensor, ...], grid: MapGrid, known: Objects | None = None) -> CountPrediction:
+        """Square boxes at known points.
 
         Args:
-            output: (C, h, w) log-areas, ``(h, w) == map_shape(img_shape)``; a target of ``encode`` too.
-            img_shape: (height, width) of the image, without padding.
-            points: (N, 2) float, (x, y) of the objects in pixels of the input. They may lie outside of it.
-            labels: (N,) int64; all 0 by default.
+            maps: (C, h, w) log-areas; a target of ``encode`` too.
+            grid: Of the image.
+            known: Their points may lie outside of the image.
 
         Returns:
             ``bboxes`` of the points in their order, clipped to the image; ``points`` and ``labels`` as given;
             ``counts``, their numbers; ``scores``, all 1; ``density``, a unit in the cell of each point.
 
         Raises:
-            ValueError: The output has another shape than ``map_shape`` says, there are no points, or their shape or
-                labels do not fit.
+            ValueError: The map is not that of the grid, or no objects are given.
         """
-        expected = (self.num_classes, *self.map_shape(img_shape))
-        if tuple(output.shape) != expected:
-            raise ValueError(
-                f'an image of {img_shape} has a map of {expected} at stride {self.stride}, got {tuple(output.shape)}'
-            )
-        if points is None:
+        output = checked_map(maps, grid, self.num_classes)
+        if known is None:
             raise ValueError('a scale map gives sizes at points that are known and finds none itself: give points')
-        points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        labels = np.zeros(len(points), dtype=np.int64) if labels is None else np.asarray(labels, dtype=np.int64)
-        if labels.shape != (len(points),) or (len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes):
-            raise ValueError(f'{len(points)} points need as many labels in 0..{self.num_classes - 1}, got {labels}')
-        boxes = np.zeros((len(points), 4))
-        for label in np.unique(labels):
-            mine = labels == label
-            log_areas = self.log_areas(output[label], points[mine], img_shape)
-            boxes[mine] = square_boxes(points[mine], log_areas, img_shape, self.min_log_area)
-        tensors = (torch.from_numpy(array).to(output.device) for array in (points, labels, boxes))
-        at, kinds, bboxes = tensors
-        density, extent = self.density_of(at, kinds, img_shape)
+        known = known.checked(self.num_classes)
+        labels = torch.as_tensor(known.labels)
+        boxes = np.zeros((len(known.points), 4))
+        for label in labels.unique().tolist():
+            mine = known.labels == label
+            log_areas = self.log_areas(output[label], known.points[mine], grid.img_shape)
+            boxes[mine] = square_boxes(known.points[mine], log_areas, grid.img_shape, self.min_log_area)
+        points, labels = torch.from_numpy(known.points).to(output.device), labels.to(output.device)
         return CountPrediction(
-            torch.bincount(kinds, minlength=self.num_classes).float(),
-            density,
-            at.float(),
-            kinds,
-            torch.ones(len(at), device=output.device),
-            extent,
-            bboxes=bboxes.float(),
+            counts=torch.bincount(labels, minlength=self.num_classes).float(),
+            points=points.float(),
+            labels=labels,
+            scores=torch.ones(len(points), device=output.device),
+            density=grid.units(points, labels, self.num_classes),
+            extent=grid.extent,
+            bboxes=torch.from_numpy(boxes).to(output.device).float(),
         )
 
     def log_areas(self, scale_map: Tensor, points: NDArray[Any], img_shape: tuple[int, int]) -> NDArray[np.float64]:

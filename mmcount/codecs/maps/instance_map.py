@@ -8,9 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcount.codecs.base import CountCodec, checked_map
 from mmcount.registry import CODECS
+from mmcount.structures.map_grid import MapGrid
+from mmcount.structures.objects import Objects
+from mmcount.structures.prediction import CountPrediction
 
-from .base import CountCodec, CountPrediction
 from .instance_rules import BOX_RULES, BoxRule, IntArray, paint_rectangles, point_half_sizes, shrink_boxes
 
 POINT_MAX_HALF_SIZE = 15
@@ -30,7 +33,7 @@ class InstanceMapCodec(CountCodec):
     may share a component or vanish under ``min_area``.
 
     Args:
-        geometry: What ``encode`` takes: 'bboxes' (N, 4) or 'points' (N, 2).
+        geometry: What is painted: 'bboxes' or 'points' of the objects.
         rule: How boxes are painted: a name in ``BOX_RULES`` ('nwpu', 'shha', 'shhb', 'qnrf', 'jhu' and 'fdst' as
             published, 'original' as large as they are), a `BoxRule` or its arguments. Its sizes are in cells.
         max_half_size: Replaces the largest half-size of the rule, and the 15 px of points.
@@ -50,8 +53,10 @@ class InstanceMapCodec(CountCodec):
 
     Example:
         >>> codec = InstanceMapCodec(rule='nwpu')
-        >>> target = codec.encode(np.array([[4, 4, 14, 12], [20, 4, 30, 12]]), np.array([0, 0]), (20, 40))
-        >>> found = codec.decode(torch.from_numpy(target), (20, 40))
+        >>> boxes = np.array([[4, 4, 14, 12], [20, 4, 30, 12]])
+        >>> grid = codec.grid((20, 40))
+        >>> target = codec.encode(Objects(boxes[:, :2], bboxes=boxes), grid)['data']
+        >>> found = codec.decode((torch.from_numpy(target),), grid)
         >>> found.counts.tolist(), found.points.tolist(), found.bboxes[0].tolist()
         ([2.0], [[8.5, 7.5], [24.5, 7.5]], [4.0, 4.0, 14.0, 12.0])
     """
@@ -89,53 +94,39 @@ class InstanceMapCodec(CountCodec):
         self.min_area = min_area
         self.density_cell = density_cell
 
-    def encode(
-        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
-    ) -> NDArray[Any]:
+    def encode(self, objects: Objects, grid: MapGrid) -> dict[str, NDArray[Any]]:
         """The instance map of one image.
 
         Args:
-            points: What ``geometry`` says: (N, 4) boxes (x1, y1, x2, y2) in pixel edges of the input, or (N, 2)
-                points (x, y), pixel centres at integers. They may lie outside of the input.
-            labels: (N,) int64.
-            img_shape: (height, width) of the input.
-            halo: 0; instance maps need no context.
+            objects: With boxes if ``geometry`` is 'bboxes'. Of the points, those outside of the image are left out.
+            grid: Of the image.
 
         Returns:
-            (C, h, w) float32, 0 or 1.
+            ``data``: (C, h, w) float32, 0 or 1.
 
         Raises:
-            ValueError: The shape is not that of the geometry, a number is not finite, a label is not in 0..C-1, or
-                ``halo`` is not 0.
+            ValueError: There are no boxes but they are painted, a number is not finite, or a label is not in 0..C-1.
 
         Example:
             >>> codec = InstanceMapCodec('points')
-            >>> codec.encode(np.array([[3.0, 2.0], [11.0, 2.0]]), np.array([0, 0]), (5, 15))[0, 0].astype(int)
+            >>> objects = Objects(np.array([[3.0, 2.0], [11.0, 2.0]]))
+            >>> codec.encode(objects, codec.grid((5, 15)))['data'][0, 0].astype(int)
             array([0, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0])
         """
-        if halo:
-            raise ValueError(f'an instance map has no halo, got {halo}')
-        columns = 4 if self.geometry == 'bboxes' else 2
-        objects, labels = np.asarray(points, dtype=np.float64), np.asarray(labels).reshape(-1)
-        if not objects.size:
-            objects = objects.reshape(0, columns)
-        if objects.shape != (len(labels), columns):
-            raise ValueError(
-                f'geometry {self.geometry!r} needs ({len(labels)}, {columns}) numbers for {len(labels)} labels, got '
-                f'shape {objects.shape}'
-            )
-        _check(objects, labels, self.num_classes)
-        canvas = np.zeros((self.num_classes, *self.map_shape(img_shape)), dtype=np.float32)
+        objects = objects.checked(self.num_classes)
+        canvas = np.zeros((self.num_classes, *grid.shape), dtype=np.float32)
+        geometry = objects.boxes() if self.geometry == 'bboxes' else objects.points
         for label in range(self.num_classes):
-            mine = objects if self.num_classes == 1 else objects[labels == label]
-            low, high, centres = self._box_extents(mine) if columns == 4 else self._point_extents(mine)
+            mine = geometry if self.num_classes == 1 else geometry[objects.labels == label]
+            extents = self._box_extents if self.geometry == 'bboxes' else self._point_extents
+            low, high, centres = extents(mine)
             if self.outside == 'skip':
-                first = 1 if columns == 4 else 0
+                first = 1 if self.geometry == 'bboxes' else 0
                 limit = np.array(canvas.shape[:0:-1])
                 inside = ((centres >= first) & (centres < limit)).all(axis=1)
                 low, high = low[inside], high[inside]
             paint_rectangles(canvas[label], low, high)
-        return canvas
+        return dict(data=canvas)
 
     def _box_extents(self, boxes: NDArray[Any]) -> tuple[IntArray, IntArray, IntArray]:
         cells, rule = boxes / self.stride, self.rule
@@ -154,50 +145,43 @@ class InstanceMapCodec(CountCodec):
         halves = point_half_sizes(cells, self.point_max_half_size)[:, None]
         return centres - halves, centres + halves + 1, centres
 
-    def decode(
-        self, output: Tensor, img_shape: tuple[int, int], threshold: float | Tensor | None = None
-    ) -> CountPrediction:
-        """The 4-connected components of ``output >= threshold``.
+    def decode(self, maps: tuple[Tensor, ...], grid: MapGrid, known: Objects | None = None) -> CountPrediction:
+        """The 4-connected components of ``confidence >= threshold``.
 
         Args:
-            output: (C, h, w) confidence, ``(h, w) == map_shape(img_shape)``; a target of ``encode`` too.
-            img_shape: (height, width) of the image, without padding.
-            threshold: One number or a map of them, (h, w) or (C, h, w); the codec's own by default.
+            maps: The (C, h, w) confidence; a target of ``encode`` too. Then the thresholds, (C, h, w) or (1, h, w);
+                without them the codec's own.
+            grid: Of the image.
+            known: Unused.
 
         Returns:
             ``points`` are the means of the pixels of each component, ``bboxes`` their bounding boxes, ``scores`` the
-            means of ``output`` in them; class by class, each in raster order. ``density`` has a unit in the cell at
-            each point and sums to ``counts``, the numbers of components.
+            means of the confidence in them; class by class, each in raster order. ``density`` has a unit in the cell
+            at each point and sums to ``counts``, the numbers of components.
 
         Raises:
-            ValueError: The output has another shape than ``map_shape`` says, or the threshold does not fit it.
+            ValueError: The maps are not those of the grid.
         """
         # Not above: ops load compiled kernels, and codecs alone need none.
         from mmcount.ops import find_components
 
-        expected = (self.num_classes, *self.map_shape(img_shape))
-        if tuple(output.shape) != expected:
-            raise ValueError(
-                f'an image of {img_shape} has a map of {expected} at stride {self.stride}, got {tuple(output.shape)}'
-            )
-        found = find_components(
-            output, self.threshold if threshold is None else threshold, connectivity=4, min_area=self.min_area
-        )
-        middles = found.centroids + 0.5
-        counts = torch.bincount(found.image_ids, minlength=self.num_classes).float()
-        limit = middles.new_tensor((img_shape[1], img_shape[0]))
+        confidence, threshold = checked_map(maps[:1], grid, self.num_classes), self.threshold
+        if len(maps) > 1:
+            threshold = maps[1].float()
+        found = find_components(confidence, threshold, connectivity=4, min_area=self.min_area)
+        points, labels = grid.to_image(found.centroids), found.image_ids
+        limit = points.new_tensor((grid.img_shape[1], grid.img_shape[0]))
         # The last cell may reach over the border of the image.
-        points = torch.minimum(middles * self.stride - 0.5, limit - 1)
-        density, extent = self.density_of(points, found.image_ids, img_shape)
-        bboxes = torch.minimum(found.bboxes * float(self.stride), limit.repeat(2))
+        points = torch.minimum(points, limit - 1)
+        cells = grid.coarser(self.density_cell)
         return CountPrediction(
-            counts,
-            density,
-            points.float(),
-            found.image_ids,
-            found.scores.float(),
-            extent,
-            bboxes=bboxes.float(),
+            counts=torch.bincount(labels, minlength=self.num_classes).float(),
+            points=points.float(),
+            labels=labels,
+            scores=found.scores.float(),
+            density=cells.units(points, labels, self.num_classes),
+            extent=cells.extent,
+            bboxes=torch.minimum(found.bboxes * float(grid.stride), limit.repeat(2)).float(),
         )
 
 
@@ -214,12 +198,3 @@ def _build_rule(rule: str | BoxRule | Mapping[str, Any], max_half_size: int | No
         return BoxRule(**arguments)
     except TypeError as error:
         raise ValueError(f'rule has an argument that BoxRule does not have: {error}') from error
-
-
-def _check(objects: NDArray[Any], labels: NDArray[Any], num_classes: int) -> None:
-    finite = np.isfinite(objects).all(axis=1) & (np.abs(objects) < 2**29).all(axis=1)
-    if not finite.all():
-        index = int(np.argmin(finite))
-        raise ValueError(f'object {index} must be finite and no farther than 2^29 px, got {objects[index].tolist()}')
-    if len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
-        raise ValueError(f'labels must be in 0..{num_classes - 1}, got {labels.min()}..{labels.max()}')

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcount.codecs.base import CountCodec, checked_map
 from mmcount.registry import CODECS
+from mmcount.structures.map_grid import MapGrid
+from mmcount.structures.objects import Objects
+from mmcount.structures.prediction import CountPrediction, no_points
 
-from .base import CountCodec, CountPrediction
-from .peaks import density_peaks
-from .raster import points_to_pixels
+from .local_maxima import local_maxima
 
 
 def gaussian_weights(centre: NDArray[Any], sigma: float, first: NDArray[Any], size: int, limit: int) -> NDArray[Any]:
@@ -50,7 +52,7 @@ class DensityCodec(CountCodec):
 
     Example:
         >>> codec = DensityCodec(sigma=4, stride=8)
-        >>> target = codec.encode(np.array([[0.0, 0.0], [37.2, 11.0]]), np.array([0, 0]), (64, 64))
+        >>> target = codec.encode(Objects(np.array([[0.0, 0.0], [37.2, 11.0]])), codec.grid((64, 64)))['data']
         >>> target.shape, round(float(target.sum()), 5)
         ((1, 8, 8), 2.0)
     """
@@ -76,46 +78,32 @@ class DensityCodec(CountCodec):
         self.peak_radius = peak_radius
         self.peak_threshold = peak_threshold
 
-    def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
-        """(ceil((H + padding) / s), ceil((W + padding) / s))."""
-        height, width = img_shape
-        return -(-(height + self.padding) // self.stride), -(-(width + self.padding) // self.stride)
+    @property
+    def halo(self) -> int:
+        """The padding."""
+        return self.padding
 
     @property
-    def map_origin(self) -> float:
-        """Half the padding before the image."""
+    def origin(self) -> float:  # type: ignore[override]
+        """Half the padding before the image, on which the map is centred."""
         return -0.5 - self.padding / 2
 
-    def encode(
-        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
-    ) -> NDArray[Any]:
+    def encode(self, objects: Objects, grid: MapGrid) -> dict[str, NDArray[Any]]:
         """The density map of one image.
 
         Args:
-            points: (N, 2) float, (x, y) in pixels of the input, pixel centres at integers.
-            labels: (N,) int64.
-            img_shape: (height, width) of the input.
-            halo: 0 for a whole image; ``padding`` for a crop out of an image that was padded already. Mass of points
-                near the border of a crop then falls outside its map, as it does in the whole image's map.
+            objects: Those outside of the image are left out.
+            grid: Of the image, or of a crop that brings context. Mass of objects near the border of a crop falls
+                outside of its map, as it does in the whole image's map.
 
         Returns:
-            (C, h, w) float32 objects per cell.
-
-        Raises:
-            ValueError: ``halo`` is neither 0 nor ``padding``, or a point lies outside the input.
+            ``data``: (C, h, w) float32 objects per cell.
         """
-        if halo not in (0, self.padding):
-            raise ValueError(f'halo must be 0 or the padding {self.padding}, got {halo}')
-        points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        points_to_pixels(points, img_shape)
-        # The map of a padded image starts half the padding before the image, so that it is centred on it.
-        offset = -self.padding / 2 if halo else self.padding / 2
-        height, width = (
-            self.map_shape(img_shape) if not halo else tuple(-(-(side - halo) // self.stride) for side in img_shape)
-        )
-        cells = (points + 0.5 + offset) / self.stride - 0.5
-        canvas, margin = self._splat(cells, labels, (height, width), keep_outside=bool(halo))
-        return canvas[:, margin : margin + height, margin : margin + width].astype(np.float32)
+        objects = objects.inside(grid.img_shape)
+        height, width = grid.shape
+        cells = (objects.points - grid.origin) / self.stride - 0.5
+        canvas, margin = self._splat(cells, objects.labels, (height, width), keep_outside=grid.padding < 0)
+        return dict(data=canvas[:, margin : margin + height, margin : margin + width].astype(np.float32))
 
     def _splat(
         self, cells: NDArray[Any], labels: NDArray[Any], map_shape: tuple[int, int], keep_outside: bool
@@ -137,28 +125,22 @@ class DensityCodec(CountCodec):
             canvas[label, y : y + size, x : x + size] += np.outer(wy, wx)
         return canvas, margin
 
-    def decode(self, output: Tensor, img_shape: tuple[int, int]) -> CountPrediction:
-        """Counts, density and points of a density map.
+    def decode(self, maps: tuple[Tensor, ...], grid: MapGrid, known: Objects | None = None) -> CountPrediction:
+        """Counts, density and points.
 
         Args:
-            output: (C, h, w) objects per cell, ``(h, w) == map_shape(img_shape)``.
-            img_shape: (height, width) of the image, without padding.
+            maps: (C, h, w) objects per cell.
+            grid: Of the image.
+            known: Unused.
 
         Raises:
-            ValueError: the output has another shape than ``map_shape`` says.
+            ValueError: The map is not that of the grid.
         """
-        expected = (self.num_classes, *self.map_shape(img_shape))
-        if tuple(output.shape) != expected:
-            raise ValueError(
-                f'an image of {img_shape} has a map of {expected} at stride {self.stride}, got {tuple(output.shape)}'
-            )
-        density = output.float()
+        density = checked_map(maps, grid, self.num_classes)
         counts = density.double().sum(dim=(1, 2)).float()
         if self.peak_radius is None:
-            empty = density.new_zeros(0)
-            return CountPrediction(counts, density, empty.view(0, 2), empty.long(), empty, self.map_extent(density))
+            return CountPrediction(counts, *no_points(density), density, grid.extent)
         sigma = self.sigma / self.stride
         single = 1 / max(1.0, 2 * np.pi * sigma**2)
-        cells, labels, scores = density_peaks(density, self.peak_radius, self.peak_threshold * single)
-        points = (cells + 0.5) * self.stride - 0.5 - self.padding / 2
-        return CountPrediction(counts, density, points, labels, scores, self.map_extent(density))
+        cells, labels, scores = local_maxima(density, self.peak_radius, self.peak_threshold * single)
+        return CountPrediction(counts, grid.to_image(cells), labels, scores, density, grid.extent)

@@ -7,11 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcount.codecs.base import CountCodec, checked_map
 from mmcount.registry import CODECS
+from mmcount.structures.map_grid import MapGrid
+from mmcount.structures.objects import Objects
+from mmcount.structures.prediction import CountPrediction, no_points
 
-from .base import CountCodec, CountPrediction
-from .peaks import density_peaks
-from .raster import points_to_pixels
+from .local_maxima import local_maxima
 
 
 def window_counts(
@@ -91,7 +93,7 @@ class RedundantCountCodec(CountCodec):
 
     Example:
         >>> codec = RedundantCountCodec(window_size=32, stride=4)
-        >>> target = codec.encode(np.array([[0.0, 0.0], [40.0, 7.0]]), np.array([0, 0]), (50, 60))
+        >>> target = codec.encode(Objects(np.array([[0.0, 0.0], [40.0, 7.0]])), codec.grid((50, 60)))['data']
         >>> target.shape, float(target.sum()) / 64
         ((1, 21, 23), 2.0)
     """
@@ -117,80 +119,69 @@ class RedundantCountCodec(CountCodec):
         return self.window_size // self.stride
 
     @property
-    def mass_per_object(self) -> float:
+    def mass_per_object(self) -> float:  # type: ignore[override]
         """The (r / s)^2 windows that see one object."""
         return float(self.repeats**2)
 
-    def map_shape(self, img_shape: tuple[int, int]) -> tuple[int, int]:
-        """(ceil((H + r) / s), ceil((W + r) / s)): rounding up keeps the count exact for every H and W."""
-        height, width = img_shape
-        return -(-(height + self.window_size) // self.stride), -(-(width + self.window_size) // self.stride)
+    @property
+    def halo(self) -> int:
+        """r: every window of a crop lies inside it."""
+        return self.window_size
 
     @property
-    def map_origin(self) -> float:
+    def padding(self) -> int:  # type: ignore[override]
+        """r: the windows of a whole image reach beyond it."""
+        return self.window_size
+
+    @property
+    def origin(self) -> float:  # type: ignore[override]
         """Half a cell before the centre of the first window, which ends just before the image."""
         return -(self.window_size + 1) / 2 - self.stride / 2
 
-    def encode(
-        self, points: NDArray[Any], labels: NDArray[Any], img_shape: tuple[int, int], halo: int = 0
-    ) -> NDArray[Any]:
-        """Number of points in every window.
+    def encode(self, objects: Objects, grid: MapGrid) -> dict[str, NDArray[Any]]:
+        """Number of objects in every window.
 
         Args:
-            points: (N, 2) float, (x, y) in pixels of the input, pixel centres at integers.
-            labels: (N,) int64.
-            img_shape: (height, width) of the input.
-            halo: 0 for a whole image, which is padded by r on every side; r for a crop out of an image that was
-                padded already, whose windows all lie inside it.
+            objects: Those outside of the image are left out.
+            grid: Of the image, or of a crop that brings r pixels of context.
 
         Returns:
-            (C, h, w) float32 objects.
-
-        Raises:
-            ValueError: ``halo`` is neither 0 nor the window size, or a point lies outside the input.
+            ``data``: (C, h, w) float32 objects.
         """
-        if halo not in (0, self.window_size):
-            raise ValueError(f'halo must be 0 or the window size {self.window_size}, got {halo}')
-        rows, cols = points_to_pixels(points, img_shape)
-        if halo:
-            map_shape = img_shape[0] - self.window_size, img_shape[1] - self.window_size
-            rows, cols = rows - self.window_size + 1, cols - self.window_size + 1
-        else:
-            map_shape = img_shape[0] + self.window_size, img_shape[1] + self.window_size
-            rows, cols = rows + 1, cols + 1
-        counts = window_counts(rows, cols, labels, self.num_classes, map_shape, self.window_size)
-        return np.ascontiguousarray(counts[:, :: self.stride, :: self.stride])
+        objects = objects.inside(grid.img_shape)
+        # First row and column of the window of cell (0, 0): the cell's centre less half a window.
+        first = round(grid.origin + (self.stride - self.window_size + 1) / 2)
+        cols, rows = np.floor(objects.points + 0.5).astype(np.int64).T - first - self.window_size + 1
+        height, width = grid.img_shape
+        map_shape = height + grid.padding, width + grid.padding
+        counts = window_counts(rows, cols, objects.labels, self.num_classes, map_shape, self.window_size)
+        return dict(data=np.ascontiguousarray(counts[:, :: self.stride, :: self.stride]))
 
-    def decode(self, output: Tensor, img_shape: tuple[int, int]) -> CountPrediction:
+    def decode(self, maps: tuple[Tensor, ...], grid: MapGrid, known: Objects | None = None) -> CountPrediction:
         """Counts, density, points and the spread of the redundant estimates.
 
         Args:
-            output: (C, h, w) window counts, ``(h, w) == map_shape(img_shape)``.
-            img_shape: (height, width) of the image, without padding.
+            maps: (C, h, w) window counts.
+            grid: Of the image.
+            known: Unused.
 
         Returns:
             ``density`` is the map divided by (r / s)^2, so that it sums to ``counts``; its cell (i, j) is centred on
-            pixel ``s * (i, j) - (r + 1) / 2``. ``spread`` is the standard deviation of the (r / s)^2 estimates.
+            pixel ``s * (i, j) - (r + 1) / 2``. ``spread`` is the standard deviation of the (r / s)^2 estimates; None
+            if there is only one.
 
         Raises:
-            ValueError: the output has another shape than ``map_shape`` says.
+            ValueError: The map is not that of the grid.
         """
-        expected = (self.num_classes, *self.map_shape(img_shape))
-        if tuple(output.shape) != expected:
-            raise ValueError(
-                f'an image of {img_shape} has a map of {expected} at stride {self.stride} and window '
-                f'{self.window_size}, got {tuple(output.shape)}'
-            )
-        density = output.float() / self.mass_per_object
+        output = checked_map(maps, grid, self.num_classes)
+        density = output / self.mass_per_object
         counts = density.double().sum(dim=(1, 2)).float()
-        spread = redundant_estimates(output.float(), self.repeats).std(dim=1, unbiased=False)
-        points, labels, scores = self._points(output.float(), img_shape)
-        return CountPrediction(counts, density, points, labels, scores, self.map_extent(density), spread)
+        spread = redundant_estimates(output, self.repeats).std(dim=1, unbiased=False) if self.repeats > 1 else None
+        points, labels, scores = self._points(output, grid)
+        return CountPrediction(counts, points, labels, scores, density, grid.extent, spread=spread)
 
-    def _points(self, output: Tensor, img_shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    def _points(self, output: Tensor, grid: MapGrid) -> tuple[Tensor, Tensor, Tensor]:
         if self.peak_radius is None:
-            return output.new_zeros(0, 2), output.new_zeros(0, dtype=torch.long), output.new_zeros(0)
-        cells, labels, scores = density_peaks(output, self.peak_radius, self.peak_threshold)
-        points = cells * self.stride - (self.window_size + 1) / 2
-        limit = points.new_tensor([img_shape[1] - 1, img_shape[0] - 1])
-        return points.clamp(min=torch.zeros_like(limit), max=limit), labels, scores
+            return no_points(output)
+        cells, labels, scores = local_maxima(output, self.peak_radius, self.peak_threshold)
+        return grid.clamp(grid.to_image(cells)), labels, scores
