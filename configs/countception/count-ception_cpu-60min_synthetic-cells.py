@@ -9,7 +9,7 @@ train_pipeline = [
     dict(type='mmcount.LoadImage'),
     _base_.normalise,
     dict(type='mmcount.LoadCountAnnotations'),
-    dict(type='mmcount.HaloCrop', size=96, halo=32, extend=48),
+    dict(type='mmcount.HaloCrop', codec=_base_.codec, size=96, extend=48),
     dict(type='mmcount.GenerateTarget', codec=_base_.codec),
     dict(type='mmcount.PackCountInputs'),
 ]
