@@ -1,6 +1,7 @@
 """Readers of annotated images, their transforms, and data made on the fly."""
 
-from . import lego, transforms  # imported for their registered modules
+from . import cells, lego, transforms  # imported for their registered modules
+from .cells import SyntheticCells
 from .coco import COCOCounts
 from .count_dataset import CountDataset, class_palette
 from .counted_coco import CountedCocoDataset
@@ -38,9 +39,11 @@ __all__ = [
     'SalientCoco',
     'ShanghaiTechA',
     'ShanghaiTechB',
+    'SyntheticCells',
     'VGGCells',
     'VOCCounts',
     'VOCSegmentationTrain',
+    'cells',
     'class_palette',
     'lego',
     'transforms',
