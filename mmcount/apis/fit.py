@@ -1,4 +1,4 @@
-"""A line from a model's counts to true ones, fitted on a handful of labelled images, and a model of one's own with it."""
+"""A line from a model's counts to true ones, fitted on a few labelled images and saved as a model of one's own."""
 
 import io
 import os
@@ -85,21 +85,24 @@ def read_counts(path: str | Path, classes: tuple[str, ...]) -> dict[str, np.ndar
     else:
         counted = parse_counts_csv(text, file, None if len(classes) == 1 else classes)
         table, numbers = counted, counted.counts
+    names = table.classes
+    if len(classes) > 1 and names is None:
+        raise AnnotationError(f'expected a class column: the model counts {", ".join(classes)}', file, 1)
+    if len(classes) == 1 and names is not None and len(set(names)) > 1:
+        raise AnnotationError(
+            f'expected one class, as the model has, found {", ".join(sorted(set(names or ())))}', file
+        )
     found: dict[str, np.ndarray] = {}
-    for row, (image, line) in enumerate(zip(table.images, table.lines, strict=True)):
+    for row, image in enumerate(table.images):
         label = 0
-        if table.classes is not None and (len(classes) > 1 or table.classes[row] in classes):
-            name = table.classes[row]
-            if name not in classes:
+        if names is not None and len(classes) > 1:
+            if names[row] not in classes:
+                hint = did_you_mean(names[row], classes)
                 known = ', '.join(classes)
                 raise AnnotationError(
-                    f'class {name!r} is none of the model{did_you_mean(name, classes)}; it counts {known}', file, line
+                    f'class {names[row]!r} is none of the model{hint}; it counts {known}', file, table.lines[row]
                 )
-            label = classes.index(name)
-        elif len(classes) > 1:
-            raise AnnotationError(f'expected a class column: the model counts {", ".join(classes)}', file, line)
-        elif table.classes is not None and len(set(table.classes)) > 1:
-            raise AnnotationError(f'expected one class, as the model has, found {sorted(set(table.classes))}', file)
+            label = classes.index(names[row])
         found.setdefault(image, np.zeros(len(classes)))[label] += numbers[row]
     return found
 
@@ -145,7 +148,9 @@ def fit_counts(
     """
     calibration = getattr(inferencer.model, 'calibration', None)
     if not isinstance(calibration, CountCalibration):
-        raise ValueError(f'{inferencer.model_name} ({type(inferencer.model).__name__}) has no line that could be fitted')
+        raise ValueError(
+            f'{inferencer.model_name} ({type(inferencer.model).__name__}) has no line that could be fitted'
+        )
     truth = read_counts(labels, inferencer.classes)
     if len(truth) < LEAST_IMAGES:
         raise ValueError(f'{labels}: a line needs at least {LEAST_IMAGES} labelled images, found {len(truth)}')
@@ -205,19 +210,17 @@ def save_fitted(inferencer: CountInferencer, path: str | Path, fit: LineFit) -> 
     for name, value in inferencer.model.calibration.state_dict().items():
         state[f'calibration.{name}'] = value.detach().cpu()
     if path.suffix == '.safetensors':
-        write_model(path, _model_config(inferencer), state, _card(inferencer, path, fit), _stored_precision(source.card))
+        precision = 'float16' if source.card is None else source.card.precision
+        write_model(path, _model_config(inferencer), state, _card(inferencer, path, fit), precision)
     elif path.suffix == '.pth':
-        meta = dict(cfg=Config(source.cfg).pretty_text, dataset_meta=dict(classes=inferencer.classes))
+        cfg = source.cfg if isinstance(source.cfg, Config) else Config(source.cfg)
+        meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=inferencer.classes))
         stream = io.BytesIO()
         torch.save(dict(state_dict=state, meta=meta), stream)
         write_atomic(path, stream.getvalue())
     else:
         raise ValueError(f'a model is saved as .safetensors or .pth, got {str(path)!r}')
     inferencer.rename(path.stem, file_sha256(path))
-
-
-def _stored_precision(card: ModelCard | None) -> str:
-    return 'float16' if card is None else card.precision
 
 
 def _model_config(inferencer: CountInferencer) -> dict[str, Any]:

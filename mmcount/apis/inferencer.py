@@ -97,10 +97,14 @@ class CountInferencer(BaseInferencer):
         self.precision = precision
         self.tile = tile
         self.source = find_model(model, weights, scope, trust_checkpoint)
-        self.weights_sha256 = self.source.sha256
-        self.model_name = self.source.name + ('@bf16' if precision == 'bf16' else '')
+        self.rename(self.source.name, self.source.sha256)
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         super().__init__(self.source.cfg, self.source.weights or None, device, scope, show_progress)
+
+    def rename(self, name: str, weights_sha256: str) -> None:
+        """Set what results call the model and its weights."""
+        self.model_name = name + ('@bf16' if self.precision == 'bf16' else '')
+        self.weights_sha256 = weights_sha256
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -242,12 +246,13 @@ class CountInferencer(BaseInferencer):
     def _scale(self, options: CountOptions) -> float:
         scale = options.scale
         if options.object_size is not None:
-            if self.source.object_sizes is None:
+            trained = None if self.source.card is None else self.source.card.object_size
+            if trained is None:
                 raise ValueError(
                     f'{self.model_name} does not say how large the objects were that it was trained on, so object_size '
                     'has nothing to refer to: give scale'
                 )
-            scale = scale_for(options.object_size, self.source.object_sizes)
+            scale = scale_for(options.object_size, trained)
         if scale is None or scale == 1:
             return 1.0
         size = fixed_size(self.pipeline)

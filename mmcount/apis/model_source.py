@@ -14,7 +14,7 @@ from mmengine.infer.infer import BaseInferencer
 
 from mmcount.engine.checkpoints import model_checkpoint
 from mmcount.utils.safe_load import read_checkpoint
-from mmcount.zoo import LoadedModel, is_model_name, load, model_names, read_model
+from mmcount.zoo import LoadedModel, ModelCard, is_model_name, load, model_names, read_model
 
 from .weights import check_config, checkpoint_config, file_sha256, local_weights
 
@@ -32,8 +32,7 @@ class ModelSource:
         checkpoint: Its weights with what was saved beside them; None for random ones.
         weights: File or URL of the weights; empty without.
         sha256: Checksum of the file of the weights; empty without.
-        object_sizes: Smallest and largest diameter of the objects that it was trained on, pixels; None if it does not
-            say.
+        card: Description of a model that came in one file, else None.
     """
 
     cfg: Config | ConfigDict
@@ -41,7 +40,7 @@ class ModelSource:
     checkpoint: Mapping[str, Any] | None = None
     weights: str = ''
     sha256: str = ''
-    object_sizes: tuple[float, float] | None = None
+    card: ModelCard | None = None
 
 
 def find_model(
@@ -138,9 +137,7 @@ def _loaded(model: LoadedModel, name: str, weights: str) -> ModelSource:
         ValueError: The config asks for something that is not registered.
     """
     check_config(model.cfg, weights)
-    return ModelSource(
-        ConfigDict(model.cfg), name, model_checkpoint(model), weights, model.sha256, model.card
-    )
+    return ModelSource(ConfigDict(model.cfg), name, model_checkpoint(model), weights, model.sha256, model.card)
 
 
 def scale_for(object_size: float, trained: tuple[float, float]) -> float:

@@ -64,6 +64,18 @@ def count_images(
         bool,
         typer.Option('--calibrated', help='Count with the line fitted on labelled images.', rich_help_panel=HOW),
     ] = False,
+    fit: Annotated[
+        Path | None,
+        typer.Option(
+            help='Table image,count (or points image,x,y) of a few labelled images: fits a line, saves it with --save, '
+            'and counts with it.',
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help='File of the model with the line of --fit, .safetensors or .pth.', rich_help_panel=HOW),
+    ] = None,
     score_thr: Annotated[
         float, typer.Option(help="Lowest score of a detector's box that counts.", rich_help_panel=HOW)
     ] = 0.3,
@@ -106,6 +118,7 @@ def count_images(
     with quiet_imports():
         from mmcount.apis import CountInferencer
         from mmcount.apis.count_run import run_counts
+        from mmcount.apis.fit import fit_counts, save_fitted
         from mmcount.apis.options import parse_tile
     with wrong_use():
         inferencer = CountInferencer(
@@ -117,11 +130,24 @@ def count_images(
             precision=precision,
             trust_checkpoint=trust_checkpoint,
         )
+        how: dict[str, Any] = dict(
+            batch_size=batch_size,
+            score_thr=score_thr,
+            scale=scale,
+            object_size=object_size,
+            tile=None if tile is None else parse_tile(tile),
+        )
+        if (fit is None) != (save is None):
+            raise ValueError('--fit and --save belong together: the fitted model needs a file')
+        if fit is not None and save is not None:
+            fitted = fit_counts(inferencer, fit, [one for one in inputs if Path(one).is_dir()], **how)
+            save_fitted(inferencer, save, fitted)
+            calibrated = True
+            if not quiet:
+                typer.echo(f'{fitted.summary()}\nmodel: {save}')
         run, results = run_counts(
             inferencer,
             inputs,
-            batch_size=batch_size,
-            score_thr=score_thr,
             calibrated=calibrated,
             overlay=overlay,
             csv=out,
@@ -129,9 +155,7 @@ def count_images(
             json=json,
             coco=coco,
             resume=resume,
-            scale=scale,
-            object_size=object_size,
-            tile=None if tile is None else parse_tile(tile),
+            **how,
         )
     _follow(run, results, quiet)
     written = {'counts': out, 'objects': objects, 'overlays': overlay, 'JSON': json, 'COCO': coco}

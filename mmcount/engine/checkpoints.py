@@ -38,8 +38,8 @@ def load_from_package(filename: str, map_location: Any = None) -> dict[str, Any]
 def use_safe_checkpoints(trust: bool = False) -> None:
     """Let MMEngine read local checkpoints of this process with :func:`load_local`.
 
-    MMEngine itself unpickles whatever a checkpoint holds beside weights. It prints the name of a loader from the eleventh
-    letter on.
+    MMEngine itself unpickles whatever a checkpoint holds beside weights. It prints the name of a loader without its
+    first ten letters.
     """
 
     def load_from_safe_local(filename: str, map_location: Any = None) -> dict[str, Any]:

@@ -83,3 +83,17 @@ def test_models_that_are_not_there_are_told(run, photos):
     assert 'no weights are published' in result.stderr
     result = run('count', photos, '--model', photos / 'b.pth')
     assert 'weights not found' in result.stderr
+
+
+def test_a_line_is_fitted_saved_and_counted_with(run, model, photos, tmp_path):
+    labels = tmp_path / 'few.csv'
+    labels.write_text('image,count\nb.png,5\nx/a.jpg,9\ny/a.jpg,7\n')
+    mine, table = tmp_path / 'mine.pth', tmp_path / 'c.csv'
+    result = run('count', photos, *model, '--fit', labels, '--save', mine, '--out', table)
+    assert result.exit_code == 1, result.output
+    assert result.stdout.startswith('line on 3 images: cell = ')
+    assert rows_of(table)[0]['model'] == 'mine'
+    again = run('count', photos, '--model', mine, '--device', 'cpu', '--calibrated', '--out', tmp_path / 'd.csv')
+    assert again.exit_code == 1
+    assert [row['count_float'] for row in rows_of(tmp_path / 'd.csv')] == [row['count_float'] for row in rows_of(table)]
+    assert 'belong together' in run('count', photos, *model, '--fit', labels).stderr

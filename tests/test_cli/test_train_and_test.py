@@ -11,6 +11,8 @@ _spec = importlib.util.spec_from_file_location('engine_conftest', _engine)
 _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 
+QUICKSTART = 'count-ception_quickstart_mnist-lego'
+
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
@@ -76,8 +78,14 @@ def test_a_checkpoint_of_a_run_is_counted_with(run, trained, tmp_path):
     ('arguments', 'message'),
     [
         (['train', 'no-config'], "'no-config' is no file and no name"),
-        (['train', 'count-ception_quickstart_mnist-lego', 'max_iters'], "expected key=value after the config, got 'max_"),
-        (['test', 'count-ception_quickstart_mnist-lego', 'gone.pth', '--work-dir', 'WORK'], 'weights not found: gone.pth'),
+        (
+            ['train', 'count-ception_quickstart_mnist-lego', 'max_iters'],
+            "expected key=value after the config, got 'max_",
+        ),
+        (
+            ['test', 'count-ception_quickstart_mnist-lego', 'gone.pth', '--work-dir', 'WORK'],
+            'weights not found: gone.pth',
+        ),
     ],
 )
 def test_wrong_use_gives_2(run, tmp_path, arguments, message):
