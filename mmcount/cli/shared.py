@@ -20,12 +20,14 @@ def wrong_use() -> Iterator[None]:
 
 @contextmanager
 def wrong_data() -> Iterator[None]:
-    """Tell a missing file or a mistake in annotations in one line and exit with 2; other errors keep their trace."""
+    """Tell a file that is missing or wrong in one line and exit with 2; other errors keep their trace."""
     from mmcount.datasets.errors import AnnotationError
+    from mmcount.utils.safe_load import CheckpointError
+    from mmcount.zoo import ModelFileError
 
     try:
         yield
-    except (FileNotFoundError, AnnotationError) as error:
+    except (FileNotFoundError, AnnotationError, CheckpointError, ModelFileError) as error:
         fail(str(error))
 
 

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ['read_checkpoint']
+__all__ = ['CheckpointError', 'read_checkpoint']
+
+
+class CheckpointError(ValueError):
+    """A file is no checkpoint, or holds objects whose reading would run code."""
 
 
 def read_checkpoint(
@@ -23,7 +27,7 @@ def read_checkpoint(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint, or holds an object of another kind.
+        CheckpointError: It is no checkpoint, or holds an object of another kind.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,14 +38,14 @@ def read_checkpoint(
     except Exception as error:  # bytes that are no checkpoint fail in the unpickler in any way
         found = _unsupported(str(error))
         if found is not None:
-            raise ValueError(
+            raise CheckpointError(
                 f'{path} holds pickled objects ({found}), not only tensors. Reading them runs code of the file: if you '
                 f'trust its source, allow it ({option})'
             ) from error
         reason = ' '.join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f'{path} is no checkpoint that PyTorch {torch.__version__} can read: {reason}') from error
+        raise CheckpointError(f'{path} is no checkpoint that PyTorch {torch.__version__} can read: {reason}') from error
     if not isinstance(content, dict):
-        raise ValueError(f'{path}: expected a dict with the weights, found {type(content).__name__}')
+        raise CheckpointError(f'{path}: expected a dict with the weights, found {type(content).__name__}')
     return content
 
 
