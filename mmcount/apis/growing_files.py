@@ -43,7 +43,7 @@ class GrowingFile:
         """Write what is there before the first image; ``keep`` says which images of the interrupted file stay."""
         raise NotImplementedError
 
-    def write(self, result: CountResult) -> None:
+    def write(self, result: Any) -> None:
         """Append one image and hand it to the operating system, where it survives the end of this process."""
         raise NotImplementedError
 
@@ -60,7 +60,7 @@ class GrowingCsv(GrowingFile):
     Args:
         path: The file.
         columns: Its header.
-        rows: From a result to its rows, the name of the image first.
+        rows: From what is written of an image to its rows, its name first.
         keep: Which images of an interrupted file stay; None starts anew.
     """
 
@@ -68,7 +68,7 @@ class GrowingCsv(GrowingFile):
         self,
         path: str | Path,
         columns: tuple[str, ...],
-        rows: Callable[[CountResult], list[list[Any]]],
+        rows: Callable[[Any], Iterable[Iterable[Any]]],
         keep: set[str] | None = None,
     ) -> None:
         self.columns = columns
@@ -81,7 +81,7 @@ class GrowingCsv(GrowingFile):
         if keep is not None:
             writer.writerows(row for row in read_rows(self.partial, self.columns) if keep(row[0]))
 
-    def write(self, result: CountResult) -> None:
+    def write(self, result: Any) -> None:
         """Append the rows of an image."""
         csv.writer(self._stream, lineterminator='\n').writerows(self.rows(result))
         self._stream.flush()

@@ -19,7 +19,7 @@ class CountOptions:
         score_thr: Lowest score of a detector's box that counts.
         calibrated: Count with the line that was fitted on labelled images.
         overlay: Folder of the overlays, ``<name of the image>.png``; None writes none.
-        csv: File that gets a row for every image and class, see :class:`mmcount.apis.CountsCsv`.
+        csv: File that gets a row for every image and class, see :class:`mmcount.apis.ResultFiles`.
         objects_csv: File that gets a row for every object.
         json: File that gets the results as a list, see :meth:`mmcount.apis.CountResult.to_dict`.
         coco: File that gets images, classes and objects in the layout of COCO.

@@ -18,7 +18,7 @@ from mmcount.apis.converters import (
     read_state_dict,
 )
 from mmcount.apis.converters.state_dict import resnet_depth
-from mmcount.apis.model_info import file_sha256
+from mmcount.apis.weights import file_sha256
 from mmcount.models import DenseCounter
 from mmcount.structures import CountDataSample
 
