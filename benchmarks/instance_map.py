@@ -24,7 +24,7 @@ from ops import FIELDS, Case, rows_of, verdicts
 from ops_components import discs
 
 from mmcount.codecs import BOX_RULES, BoxRule, InstanceMapCodec
-from mmcount.evaluation.functional import Heads, box_levels, box_sigmas, localization_errors, score_points
+from mmcount.evaluation.functional import CrowdPoints, box_levels, box_sigmas, localization_errors, score_points
 from mmcount.structures import CountPrediction, MapGrid, Objects
 
 Array = NDArray[np.float64]
@@ -171,7 +171,7 @@ def post_processing() -> Iterator[Case]:
         yield Case(f'post-processing 4K {count} heads', decode, peers, {'best': 5.0}, check)
 
 
-def validation_set(images: int = 500, heads: int = 200_000, seed: int = 0) -> tuple[list[Array], list[Heads]]:
+def validation_set(images: int = 500, heads: int = 200_000, seed: int = 0) -> tuple[list[Array], list[CrowdPoints]]:
     """Predictions and heads like those of a validation set of NWPU-Crowd: few huge crowds, many small ones."""
     rng = np.random.default_rng(seed)
     shares = rng.lognormal(0, 1.5, images)
@@ -184,7 +184,7 @@ def validation_set(images: int = 500, heads: int = 200_000, seed: int = 0) -> tu
         found = centres[rng.random(size) < 0.8]
         pred = np.concatenate((found + rng.normal(0, 4, found.shape), rng.random((size // 10, 2)) * (3000, 2000)))
         predictions.append(np.trunc(pred[rng.permutation(len(pred))]))
-        truth.append(Heads(np.trunc(centres), box_sigmas(boxes, 'nearest'), box_levels(boxes)))
+        truth.append(CrowdPoints(np.trunc(centres), box_sigmas(boxes, 'nearest'), box_levels(boxes)))
     return predictions, truth
 
 

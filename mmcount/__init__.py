@@ -1,12 +1,11 @@
 """mmcount: count objects in images, and say where they are, with OpenMMLab.
 
-Importing this package imports nothing of the stack: models, datasets and operators are imported by the registries when
+Importing this package imports little of the stack: models, datasets and operators are imported by the registries when
 a config first asks for them.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from .utils.post_import import after_import
 from .utils.versions import require_mmengine, warn_about_versions
 from .version import __version__
 
@@ -16,9 +15,11 @@ if TYPE_CHECKING:
 require_mmengine()
 warn_about_versions()
 
-# MMEngine resolves `mmcount::some/config.py`, its hub and its inferencers through a table that is as slow to import as
-# all its configs; whoever needs the table imports it first.
-after_import('mmengine.config.utils', lambda module: module.MODULE2PACKAGE.setdefault('mmcount', 'mmcount'))
+# MMEngine resolves `mmcount::some/config.py`, its hub and its inferencers through this table. Imported late:
+# `require_mmengine` reports a missing MMEngine.
+from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
+
+MODULE2PACKAGE.setdefault('mmcount', 'mmcount')
 
 __all__ = ['CountInferencer', '__version__']
 

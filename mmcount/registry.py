@@ -3,6 +3,9 @@
 Every registry names the modules that register into it, so that a config needs no ``custom_imports``: the first
 lookup imports them. Configs write the scope (``mmcount.DenseCounter``, ``mmdet.ResNet``), because a base file of
 another package changes the default scope of everything that it defines.
+
+Every root has a child here, also those without a class of ours: under ``default_scope = 'mmcount'`` MMEngine warns
+about each lookup in a registry that has none.
 """
 
 from mmengine import registry as mmengine_registry

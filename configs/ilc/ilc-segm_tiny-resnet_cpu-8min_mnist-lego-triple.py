@@ -20,7 +20,8 @@ test_pipeline = [
 val_dataloader = dict(dataset=dict(with_mask=True, pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(with_mask=True, pipeline=test_pipeline))
 val_evaluator = [
-    dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
     dict(type='mmcount.MaskOverlapMetric'),
 ]
 test_evaluator = val_evaluator

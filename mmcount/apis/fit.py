@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmcount.datasets.errors import AnnotationError, did_you_mean
 from mmcount.datasets.formats.counts_csv import parse_counts_csv
 from mmcount.datasets.formats.points_csv import parse_points_csv
 from mmcount.datasets.formats.tables import ImageRows, read_text
 from mmcount.models.layers.count_calibration import CountCalibration, fit_line
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.errors import AnnotationError, did_you_mean
 from mmcount.zoo import Figure, ModelCard, write_model
 
 from .inferencer import CountInferencer

@@ -18,8 +18,10 @@ from mmengine.logging import print_log
 from rich.progress import track
 from torch import nn
 
+from mmcount.models.counters import detection_cap
 from mmcount.models.tiling import MapTiles, tiles_for
 from mmcount.registry import INFERENCERS
+from mmcount.structures.sample_fields import SCORE_THR
 from mmcount.utils import register_all_modules
 from mmcount.utils.quiet import quiet_imports
 from mmcount.visualization import CountVisualizer
@@ -27,7 +29,7 @@ from mmcount.visualization import CountVisualizer
 from .build_model import build_model, config_scope
 from .image_predictor import ImagePredictor, OnItsWay, describe
 from .inputs import ImageInput, InputList, Inputs, list_inputs
-from .model_info import build_pipeline, fixed_size, max_instances
+from .model_info import build_pipeline, fixed_size
 from .model_source import find_model, scale_for
 from .options import CountOptions, Tile
 from .result_files import ResultFiles
@@ -120,7 +122,7 @@ class CountInferencer(BaseInferencer):
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Compose:
         with config_scope(cfg, self.scope):
             self.loader, pipeline = build_pipeline(cfg)
-        self.cap = max_instances(cfg, self.model)
+        self.cap = detection_cap(self.model)
         return pipeline
 
     def _init_collate(self, cfg: Config | ConfigDict) -> Any:
@@ -297,7 +299,7 @@ class CountInferencer(BaseInferencer):
         return result
 
     def visualize(
-        self, inputs: list[np.ndarray], preds: list, out_files: list[str | None], score_thr: float = 0.3
+        self, inputs: list[np.ndarray], preds: list, out_files: list[str | None], score_thr: float = SCORE_THR
     ) -> list[np.ndarray]:
         """Draw predictions.
 
@@ -313,9 +315,7 @@ class CountInferencer(BaseInferencer):
         pictures = []
         for image, sample, out_file in zip(inputs, preds, out_files, strict=True):
             rgb = cv2.cvtColor(np.clip(image, 0, 255).astype(np.uint8), cv2.COLOR_BGR2RGB)
-            # Scores of a map's peaks are heights, which no threshold on confidence fits.
-            threshold = score_thr if instances_are_all(sample) else 0.0
-            options = dict(draw_gt=False, pred_score_thr=threshold)
+            options = dict(draw_gt=False, pred_score_thr=score_thr)
             if out_file is None:
                 pictures.append(self.visualizer.draw(rgb, sample, **options))
             else:

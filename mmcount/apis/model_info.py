@@ -1,4 +1,4 @@
-"""What a config and a checkpoint say of a model: its pipeline, classes and caps."""
+"""What a config and a checkpoint say of a model: its pipeline and classes."""
 
 import copy
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def build_pipeline(cfg: Config | ConfigDict) -> tuple[LoadImage, Compose]:
     options = {
         key: steps[index][key] for key in ('to_float32', 'backend_args', 'ignore_orientation') if key in steps[index]
     }
-    if type_name(steps[index]) == 'LoadImage' and 'max_pixels' in steps[index]:
+    if 'max_pixels' in steps[index]:
         options['max_pixels'] = steps[index]['max_pixels']
     following: list[dict | BaseTransform] = steps[:index] + steps[index + 1 :]
     return LoadImage(**options), Compose(following)
@@ -122,13 +122,3 @@ def _metas(checkpoint: Mapping[str, Any] | None, cfg: Config | ConfigDict) -> li
         cls = DATASETS.get(kind) if isinstance(kind, str) else kind
         metas.append(getattr(cls, 'METAINFO', None) or {})
     return metas
-
-
-def max_instances(cfg: Config | ConfigDict, model: nn.Module) -> int | None:
-    """The most objects that a detector can give for one image; None where there is no limit or it is unknown."""
-    model_cfg = cfg.get('model') or {}
-    model_cfg = model_cfg.get('detector') or model_cfg
-    test_cfg = model_cfg.get('test_cfg') or {}
-    limits = [(test_cfg.get('rcnn') or test_cfg).get('max_per_img'), getattr(model, 'num_queries', None)]
-    found = [limit for limit in limits if isinstance(limit, int) and limit > 0]
-    return min(found) if found else None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmcount.models.tiling import MapTiles
+from mmcount.structures.sample_fields import SCORE_THR
 
 Tile = int | tuple[int, int] | Literal['auto'] | None
 
@@ -40,7 +41,7 @@ class CountOptions:
     """
 
     batch_size: int = 1
-    score_thr: float = 0.3
+    score_thr: float = SCORE_THR
     calibrated: bool = False
     overlay: str | Path | None = None
     csv: str | Path | None = None

@@ -6,6 +6,8 @@ import numpy as np
 from mmdet.structures.bbox import BaseBoxes
 
 from mmcount.structures.sample_fields import (
+    SCORE_THR,
+    counted_from,
     instance_labels,
     instance_points,
     instance_weights,
@@ -21,7 +23,7 @@ def result_from_sample(
     sample: Any,
     image: str,
     classes: tuple[str, ...],
-    score_thr: float = 0.3,
+    score_thr: float = SCORE_THR,
     calibrated: bool = False,
     with_density: bool = True,
 ) -> CountResult:
@@ -53,8 +55,7 @@ def result_from_sample(
             bounds = to_numpy(fields['pred_interval']).reshape(len(classes), 2)
             result.interval = {name: (low, high) for name, (low, high) in zip(classes, bounds.tolist(), strict=True)}
     if fields.get('pred_instances') is not None:
-        lowest = score_thr if instances_are_all(fields) else -np.inf
-        _read_instances(result, fields['pred_instances'], lowest, with_density)
+        _read_instances(result, fields['pred_instances'], counted_from(fields, score_thr), with_density)
     if with_density and fields.get('pred_density') is not None:
         density = to_dict(fields['pred_density'])
         result.density = to_numpy(density['data']).astype(np.float32)

@@ -21,7 +21,7 @@ def wrong_use() -> Iterator[None]:
 @contextmanager
 def wrong_data() -> Iterator[None]:
     """Tell a file that is missing or wrong in one line and exit with 2; other errors keep their trace."""
-    from mmcount.datasets.errors import AnnotationError
+    from mmcount.utils.errors import AnnotationError
     from mmcount.utils.safe_load import CheckpointError
     from mmcount.zoo import ModelFileError
 

@@ -230,16 +230,12 @@ def run_test(
         cfg.default_hooks.visualization.update(draw=True, test_out_dir=show_dir)
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     if csv is not None:
-        writers = [evaluator for evaluator in evaluators if evaluator.type.endswith('CountMetric')]
-        if not writers:
-            kinds = ', '.join(evaluator.type for evaluator in evaluators)
-            raise ValueError(f'--csv needs a CountMetric in test_evaluator of the config, found {kinds}')
-        for evaluator in writers:
-            evaluator.out_file = csv
+        evaluators = [*evaluators, dict(type='mmcount.DumpCounts', out_file=csv)]
     if out is not None:
         if not out.endswith(('.pkl', '.pickle')):
             raise ValueError(f'--out must end in .pkl or .pickle, got {out}')
-        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=out)]
+        evaluators = [*evaluators, dict(type='DumpResults', out_file_path=out)]
+    cfg.test_evaluator = evaluators
     if precision is not None:
         hook = dict(type='mmcount.PrepareInferenceHook', precision=precision)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]

@@ -1,23 +1,39 @@
-"""How good a count is: pure functions in ``functional``, metrics of the runner in ``metrics``."""
+"""Evaluation: pure functions in ``functional``, metrics of the runner in ``metrics``."""
 
 from .metrics import (
+    BaselineMetric,
+    CalibrationMetric,
+    ClassAccuracy,
+    ClassRMSEMetric,
     CountMetric,
+    CountValueMetric,
+    DumpCounts,
+    FitCalibration,
     GameMetric,
     LocalizationMetric,
     LocountMetric,
     MaskOverlapMetric,
-    MeanBaseline,
     OneRecordMetric,
-    load_calibration,
+    PointingMetric,
+    SizeMetric,
+    SubitizingMetric,
 )
 
 __all__ = [
+    'BaselineMetric',
+    'CalibrationMetric',
+    'ClassAccuracy',
+    'ClassRMSEMetric',
     'CountMetric',
+    'CountValueMetric',
+    'DumpCounts',
+    'FitCalibration',
     'GameMetric',
     'LocalizationMetric',
     'LocountMetric',
     'MaskOverlapMetric',
-    'MeanBaseline',
     'OneRecordMetric',
-    'load_calibration',
+    'PointingMetric',
+    'SizeMetric',
+    'SubitizingMetric',
 ]

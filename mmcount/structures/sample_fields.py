@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+#: Lowest score of an instance that counts, wherever instances are all that a model predicts.
+SCORE_THR = 0.3
+
 
 def to_dict(sample: Any) -> Mapping[str, Any]:
     """The fields and meta information of a data sample or of its instances as a mapping."""
@@ -49,7 +52,7 @@ def image_id(sample: Any) -> str:
 
 
 def instance_weights(instances: Any, score_thr: float = 0.0) -> FloatArray:
-    """How many objects each instance stands for: its ``counts`` or 1; 0 where its score is below ``score_thr``.
+    """Objects that each instance stands for: its ``counts`` or 1; 0 if its score is below ``score_thr``.
 
     Shape:
         returns: (N,).
@@ -69,7 +72,7 @@ def instance_weights(instances: Any, score_thr: float = 0.0) -> FloatArray:
 
 
 def instance_points(instances: Any) -> FloatArray:
-    """Where each instance is: its point, or the centre of its box in pixel-centre coordinates.
+    """Place of each instance: its point, or the centre of its box in pixel-centre coordinates.
 
     Shape:
         returns: (N, 2) px, (x, y).
@@ -126,53 +129,48 @@ def count_instances(instances: Any, num_classes: int, score_thr: float = 0.0) ->
     return counts.astype(np.float64)
 
 
-def _checked(counts: FloatArray, name: str, sample: Mapping[str, Any], num_classes: int | None) -> FloatArray:
-    counts = counts.reshape(-1)
-    label = sample.get('img_id', '?')
-    if num_classes is not None and counts.size != num_classes:
-        raise ValueError(f'image {label}: {name} has {counts.size} classes, expected {num_classes}')
-    if not np.isfinite(counts).all():
-        raise ValueError(f'image {label}: {name} is not finite: {counts.tolist()}')
-    return counts
+def counted_from(sample: Any, score_thr: float = SCORE_THR) -> float:
+    """Lowest score of an instance that belongs to the predicted count.
+
+    A model that predicts counts or a density chooses it: ``count_score_thr`` of the sample, or else every instance
+    counts (``-inf``). Of a plain detector, instances from ``score_thr`` on count.
+
+    Example:
+        >>> counted_from({'pred_counts': [2.0]}), counted_from({'pred_counts': [2.0], 'count_score_thr': 0.5})
+        (-inf, 0.5)
+        >>> counted_from({'pred_instances': {}})
+        0.3
+    """
+    fields = to_dict(sample)
+    if fields.get('pred_counts') is None and fields.get('pred_density') is None:
+        return score_thr
+    return float(fields.get('count_score_thr', -np.inf))
 
 
-def _instance_counts(fields: Mapping[str, Any], name: str, num_classes: int | None, score_thr: float) -> FloatArray:
-    instances = fields[name]
-    if num_classes is None:
-        num_classes = int(instance_labels(instances).max(initial=0)) + 1
-    try:
-        counts = count_instances(instances, num_classes, score_thr)
-    except ValueError as error:
-        raise ValueError(f'image {fields.get("img_id", "?")}: {name}: {error}') from error
-    return _checked(counts, name, fields, num_classes)
-
-
-def predicted_counts(sample: Any, num_classes: int | None = None, score_thr: float = 0.3) -> FloatArray:
+def predicted_counts(sample: Any, num_classes: int | None = None, score_thr: float = SCORE_THR) -> FloatArray:
     """Predicted objects of each class: ``pred_counts``, else the sum of ``pred_density``, else the instances.
 
     Args:
         sample: A data sample or its dict.
         num_classes: C, checked; without it the sample decides.
-        score_thr: Lowest score of an instance that is counted; used only where instances are all there is.
+        score_thr: Lowest score of an instance that is counted, if instances are all there is.
 
     Shape:
         returns: (C,) objects, not rounded.
 
     Raises:
-        ValueError: The sample holds no prediction, its number of classes is another, or a count is not finite. The
-            message names the image.
+        ValueError: The sample holds no prediction, its number of classes is another, or a count is not finite.
     """
     fields = to_dict(sample)
     if fields.get('pred_counts') is not None:
-        return _checked(to_numpy(fields['pred_counts']), 'pred_counts', fields, num_classes)
+        return checked_counts(fields['pred_counts'], 'pred_counts', num_classes)
     if fields.get('pred_density') is not None:
         density = to_numpy(to_dict(fields['pred_density'])['data'])
-        return _checked(density.sum(axis=(-2, -1)), 'pred_density', fields, num_classes)
+        return checked_counts(density.sum(axis=(-2, -1)), 'pred_density', num_classes)
     if fields.get('pred_instances') is not None:
-        return _instance_counts(fields, 'pred_instances', num_classes, score_thr)
+        return _instance_counts(fields['pred_instances'], 'pred_instances', num_classes, score_thr)
     raise ValueError(
-        f"image {fields.get('img_id', '?')}: no prediction; expected 'pred_counts', 'pred_density' or "
-        f"'pred_instances', found {sorted(fields)}"
+        f"no prediction; expected 'pred_counts', 'pred_density' or 'pred_instances', found {sorted(fields)}"
     )
 
 
@@ -187,10 +185,36 @@ def true_counts(sample: Any, num_classes: int | None = None) -> FloatArray:
     """
     fields = to_dict(sample)
     if fields.get('gt_counts') is not None:
-        return _checked(to_numpy(fields['gt_counts']), 'gt_counts', fields, num_classes)
+        return checked_counts(fields['gt_counts'], 'gt_counts', num_classes)
     if fields.get('gt_instances') is not None:
-        return _instance_counts(fields, 'gt_instances', num_classes, 0.0)
+        return _instance_counts(fields['gt_instances'], 'gt_instances', num_classes, 0.0)
     raise ValueError(
-        f"image {fields.get('img_id', '?')}: no ground truth; expected 'gt_counts' or 'gt_instances', found "
-        f'{sorted(fields)}. Load the annotations in the test pipeline too'
+        f"no ground truth; expected 'gt_counts' or 'gt_instances', found {sorted(fields)}. Load the annotations in the "
+        'test pipeline too'
     )
+
+
+def checked_counts(counts: Any, name: str, num_classes: int | None = None) -> FloatArray:
+    """Counts of a field as an array.
+
+    Shape:
+        returns: (C,) objects.
+
+    Raises:
+        ValueError: There is another number of classes, or a count is not finite.
+    """
+    array = to_numpy(counts).reshape(-1)
+    if num_classes is not None and array.size != num_classes:
+        raise ValueError(f'{name} has {array.size} classes, expected {num_classes}')
+    if not np.isfinite(array).all():
+        raise ValueError(f'{name} is not finite: {array.tolist()}')
+    return array
+
+
+def _instance_counts(instances: Any, name: str, num_classes: int | None, score_thr: float) -> FloatArray:
+    if num_classes is None:
+        num_classes = int(instance_labels(instances).max(initial=0)) + 1
+    try:
+        return checked_counts(count_instances(instances, num_classes, score_thr), name)
+    except ValueError as error:
+        raise ValueError(f'{name}: {error}') from error

@@ -8,6 +8,7 @@ from mmengine.dist import master_only
 from mmengine.visualization import Visualizer
 
 from mmcount.registry import VISUALIZERS
+from mmcount.structures.sample_fields import SCORE_THR
 from mmcount.utils.atomic import write_atomic
 
 from .panels import PanelStyle, count_panels
@@ -63,7 +64,7 @@ class CountVisualizer(Visualizer):
         data_sample: Any,
         draw_gt: bool = True,
         draw_pred: bool = True,
-        pred_score_thr: float = 0.3,
+        pred_score_thr: float = SCORE_THR,
     ) -> np.ndarray:
         """The picture of one image; arguments as of :meth:`add_datasample`.
 
@@ -92,7 +93,7 @@ class CountVisualizer(Visualizer):
         show: bool = False,
         wait_time: float = 0,
         out_file: str | None = None,
-        pred_score_thr: float = 0.3,
+        pred_score_thr: float = SCORE_THR,
         step: int = 0,
     ) -> None:
         """Draw one image and show it, write it to a file, or hand it to the backends.

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from mmcount.structures.sample_fields import (
+    SCORE_THR,
+    counted_from,
     instance_labels,
     instance_points,
     instance_weights,
@@ -55,14 +57,14 @@ class PanelStyle:
         palette: RGB colour of each class; repeated where there are too few.
         smallest_px: Longer side to which small images are enlarged.
         largest_px: Longer side to which large images are reduced.
-        score_thr: Lowest score of an instance that is drawn, and counted where instances are all there is.
+        score_thr: Lowest score of an instance that is drawn and counted, if instances are all there is.
     """
 
     classes: Sequence[str] | None = None
     palette: Sequence[Colour] | None = None
     smallest_px: int = 384
     largest_px: int = 640
-    score_thr: float = 0.3
+    score_thr: float = SCORE_THR
 
     def name(self, label: int) -> str:
         """The name of a class."""
@@ -216,7 +218,7 @@ def _prediction(small: np.ndarray, fields: Mapping[str, Any], style: PanelStyle,
     panel = small.copy()
     marked = 0
     if fields.get('pred_instances') is not None:
-        marked = _draw_instances(panel, fields['pred_instances'], style, scale, style.score_thr)
+        marked = _draw_instances(panel, fields['pred_instances'], style, scale, counted_from(fields, style.score_thr))
     note = ' or more (limit reached)' if fields.get('saturated') else ''
     lines = _count_lines('predicted', counts, style, note)
     lines[1:1] = _extra_lines(fields, counts)

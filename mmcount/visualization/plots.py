@@ -12,7 +12,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from mmcount.evaluation.functional import count_errors
 from mmcount.utils.atomic import write_atomic
 
 Series = tuple[list[float], list[float]]
@@ -43,8 +42,15 @@ def plot_counts(
     Raises:
         ValueError: The shapes differ, there is no image, or a count is not finite.
     """
-    errors = count_errors(pred, true)
     pred_array, true_array = np.asarray(pred, dtype=np.float64), np.asarray(true, dtype=np.float64)
+    if pred_array.shape != true_array.shape or pred_array.ndim != 1 or not pred_array.size:
+        raise ValueError(
+            f'pred and true must be one count for each of at least one image, got shapes {pred_array.shape} and '
+            f'{true_array.shape}'
+        )
+    difference = pred_array - true_array
+    if not np.isfinite(difference).all():
+        raise ValueError(f'the counts of image {int(np.argmin(np.isfinite(difference)))} are not finite')
     figure = Figure(figsize=(5.6, 5.6), dpi=110, layout='constrained')
     axes = figure.add_subplot()
     limit = max(1.0, float(pred_array.max()), float(true_array.max())) * 1.06
@@ -57,7 +63,8 @@ def plot_counts(
     alpha = 0.8 if len(pred_array) < 300 else 0.4
     axes.scatter(true_array, pred_array, s=22, alpha=alpha, color='tab:blue', edgecolors='none', zorder=3)
     axes.set(xlim=(low, limit), ylim=(low, limit), xlabel='true count', ylabel='predicted count', aspect='equal')
-    numbers = f'MAE {errors["MAE"]:.2f}   bias {errors["bias"]:+.2f}   RMSE {errors["RMSE"]:.2f}'
+    rmse = np.sqrt(np.square(difference).mean())
+    numbers = f'MAE {np.abs(difference).mean():.2f}   bias {difference.mean():+.2f}   RMSE {rmse:.2f}'
     summary = f'{numbers}   n = {len(pred_array)}'
     axes.set_title(f'{title}\n{summary}' if title else summary, fontsize=11)
     axes.grid(color='0.93')

@@ -4,7 +4,7 @@ import pytest
 
 from mmcount.apis import CountInferencer
 from mmcount.apis.fit import fit_counts, leave_one_out_error, read_counts, save_fitted
-from mmcount.datasets.errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
 from mmcount.zoo import ModelCard, read_model, write_model
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmcount.apis import CountInferencer, list_inputs
 from mmcount.apis.build_model import prepared
-from mmcount.apis.model_info import build_pipeline, dataset_meta, max_instances
+from mmcount.apis.model_info import build_pipeline, dataset_meta
 from mmcount.apis.weights import file_sha256
 from mmcount.registry import INFERENCERS
 
@@ -278,14 +278,6 @@ def test_a_detector_has_no_calibrated_counts_and_no_tiles(detector):
     assert 'no calibrated counts' in detector(image(), calibrated=True)[0].error
     with pytest.raises(ValueError, match='needs the whole image'):
         detector(image(), tile=64)
-
-
-def test_caps_are_read_from_both_kinds_of_detectors():
-    model = torch.nn.Identity()
-    assert max_instances(Config(dict(model=dict(test_cfg=dict(max_per_img=100)))), model) == 100
-    two_stage = dict(rpn=dict(max_per_img=1000), rcnn=dict(max_per_img=50))
-    assert max_instances(Config(dict(model=dict(test_cfg=two_stage))), model) == 50
-    assert max_instances(Config(dict(model=dict())), model) is None
 
 
 def test_classes_come_from_the_checkpoint_then_the_config_then_are_objects():

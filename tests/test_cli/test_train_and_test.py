@@ -1,15 +1,11 @@
 import csv
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 import torch
 
-_engine = Path(__file__).resolve().parents[1] / 'test_engine' / 'conftest.py'
-_spec = importlib.util.spec_from_file_location('engine_conftest', _engine)
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
+from tests.tiny_models import TRAINING
 
 QUICKSTART = 'count-ception_quickstart_mnist-lego'
 
@@ -23,7 +19,7 @@ def trained(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp('train')
     config = folder / 'tiny.py'
-    config.write_text(_module.TINY_CONFIG)
+    config.write_text(TRAINING)
     arguments = ['train', str(config), 'train_cfg.max_iters=3', '--work-dir', str(folder / 'run')]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

@@ -66,8 +66,8 @@ def test_half_precision_and_gradients_are_read():
     assert read.tolist() == [2.5]
 
 
-def test_errors_name_the_image():
-    with pytest.raises(ValueError, match=r'image a: pred_instances: labels must be in 0..0, got 0..2'):
+def test_errors_name_the_field():
+    with pytest.raises(ValueError, match=r'pred_instances: labels must be in 0..0, got 0..2'):
         predicted_counts({'img_id': 'a', 'pred_instances': {'labels': [0, 2]}}, num_classes=1)
     with pytest.raises(ValueError, match="no 'img_id'"):
         image_id({})

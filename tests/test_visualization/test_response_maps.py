@@ -26,7 +26,7 @@ def test_the_visualizer_draws_predicted_masks():
     fields = dict(
         labels=torch.tensor([0, 0]), scores=torch.tensor([0.9, 0.1]), points=torch.tensor([[50.0, 50], [200, 140]])
     )
-    sample = dict(img_id='one', pred_counts=[2.0], pred_instances=fields)
+    sample = dict(img_id='one', pred_instances=fields)
     drawer = CountVisualizer(smallest_px=300, largest_px=300)
     plain, tinted = (
         drawer.draw(image, {**sample, 'pred_instances': one}) for one in (fields, {**fields, 'masks': masks})

@@ -1,4 +1,4 @@
-"""Draw predicted against true counts from the CSV file of ``tools/test.py --csv`` or ``CountMetric(out_file=...)``.
+"""Draw predicted against true counts from the CSV file of ``tools/test.py --csv`` or ``DumpCounts``.
 
 Usage: ``python tools/analysis_tools/plot_counts.py counts.csv counts.png [--class cell]``
 

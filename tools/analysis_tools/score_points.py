@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from mmcount.evaluation.functional import fixed_radii, localization_errors, score_points
-from mmcount.evaluation.metrics import read_heads, read_points
+from mmcount.evaluation.metrics import read_crowd_points, read_points
 from mmcount.utils.atomic import write_atomic
 
 
@@ -35,7 +35,7 @@ def score_files(
     Raises:
         ValueError: A file is malformed, or the files name other images.
     """
-    pred, truth = read_points(pred_file), read_heads(truth_file)
+    pred, truth = read_points(pred_file), read_crowd_points(truth_file)
     unknown, missing = [name for name in pred if name not in truth], [name for name in truth if name not in pred]
     if unknown:
         raise ValueError(f'{pred_file}: {len(unknown)} images are not in {truth_file}, the first is {unknown[0]}')

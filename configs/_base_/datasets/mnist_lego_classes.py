@@ -2,7 +2,7 @@
 # network. A scene draws its objects from one or two classes, so that counts above the limit occur. Training is told
 # "5 or more" of a class and never where an object is.
 dataset_type = 'mmcount.MNISTLego'
-count_limit = 4
+limit = 4
 scene = dict(
     canvas=(128, 128),
     layout='single',
@@ -32,12 +32,15 @@ train_dataloader = dict(
     num_workers=0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        subset='train',
-        num_samples=4000,
-        keep_scenes=True,
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=limit,
+        dataset=dict(
+            subset='train',
+            num_samples=4000,
+            keep_scenes=True,
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(
@@ -68,17 +71,15 @@ test_dataloader = dict(
 )
 
 val_evaluator = [
-    dict(type='mmcount.CountMetric', classwise=False, class_rmse=True),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
     dict(type='mmcount.GameMetric', images='positive'),
 ]
 # GAME twice: over the images that hold a class, and over all images, where density of classes that are not there costs.
 test_evaluator = [
-    dict(
-        type='mmcount.CountMetric',
-        classwise=False,
-        class_rmse=True,
-        baseline=dict(dataset=dict(subset='train', num_samples=4000, pipeline=[], **common)),
-    ),
+    dict(type='mmcount.CountMetric', classwise=False),
+    dict(type='mmcount.ClassRMSEMetric'),
+    dict(type='mmcount.BaselineMetric', dataset=dict(subset='train', num_samples=4000, pipeline=[], **common)),
     dict(type='mmcount.GameMetric', images='positive'),
     dict(type='mmcount.GameMetric', prefix='all'),
 ]

@@ -47,4 +47,8 @@ val_evaluator = [
     dict(type='mmcount.SubitizingMetric', max_count=4),
     dict(type='mmcount.PointingMetric', max_count=4),
 ]
-test_evaluator = [dict(type='mmcount.CountMetric'), *val_evaluator]
+test_evaluator = [
+    dict(type='mmcount.CountMetric'),
+    dict(type='mmcount.CountValueMetric', values=(1, 2, 3, 4)),
+    *val_evaluator,
+]

@@ -44,5 +44,8 @@ test_dataloader = dict(
     dataset=dict(subset='test', pipeline=test_pipeline, test_mode=True, **common),
 )
 
-val_evaluator = dict(type='mmcount.CountMetric')
-test_evaluator = dict(type='mmcount.CountMetric', baseline=dict(dataset=dict(subset='train', pipeline=[], **common)))
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
+test_evaluator = [
+    *val_evaluator,
+    dict(type='mmcount.BaselineMetric', dataset=dict(subset='train', pipeline=[], **common)),
+]

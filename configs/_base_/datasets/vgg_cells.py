@@ -38,8 +38,11 @@ test_dataloader = dict(
     ),
 )
 
-val_evaluator = dict(type='mmcount.CountMetric')
-test_evaluator = dict(
-    type='mmcount.CountMetric',
-    baseline=dict(dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train', pipeline=[])),
-)
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
+test_evaluator = [
+    *val_evaluator,
+    dict(
+        type='mmcount.BaselineMetric',
+        dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train', pipeline=[]),
+    ),
+]

@@ -4,9 +4,7 @@ codec = dict(type='mmcount.RedundantCountCodec', window_size=32, stride=1, num_c
 model = dict(
     type='mmcount.DenseCounter',
     # Images in 0..1; the halo is the network's zero padding.
-    data_preprocessor=dict(
-        type='mmcount.CountDataPreprocessor', mean=[0, 0, 0], std=[255, 255, 255], bgr_to_rgb=True
-    ),
+    data_preprocessor=dict(type='mmcount.CountDataPreprocessor', mean=[0, 0, 0], std=[255, 255, 255], bgr_to_rgb=True),
     backbone=dict(
         type='mmcount.CountCeption',
         in_channels=3,

@@ -9,7 +9,6 @@ model = dict(
         mean=[0, 0, 0],
         std=[255, 255, 255],
         bgr_to_rgb=True,
-       
         channels_last=True,
     ),
     backbone=dict(

@@ -17,7 +17,7 @@ from mmengine.structures import BaseDataElement
 
 from mmcount.datasets.transforms.loading import LoadImage
 from mmcount.registry import HOOKS
-from mmcount.structures.sample_fields import image_id, predicted_counts, to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import SCORE_THR, image_id, predicted_counts, to_dict, to_numpy, true_counts
 from mmcount.visualization.plots import plot_counts, plot_curves, read_scalars
 
 
@@ -61,7 +61,7 @@ class CountVisualizationHook(Hook):
         interval: int = 1,
         num_val_images: int = 4,
         max_test_images: int | None = None,
-        score_thr: float = 0.3,
+        score_thr: float = SCORE_THR,
         out_dir: str | None = None,
         test_out_dir: str | None = None,
         show: bool = False,

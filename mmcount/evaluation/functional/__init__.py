@@ -16,11 +16,11 @@ from .counting import (
 )
 from .game import game, region_density, region_points
 from .localization import (
-    Heads,
+    CrowdPoints,
     box_levels,
     box_sigmas,
     fixed_radii,
-    found_heads,
+    found_points,
     localization_errors,
     precision_recall_f1,
     score_points,
@@ -43,9 +43,9 @@ __all__ = [
     'GRID_THRS',
     'LOCOUNT_SUBSETS',
     'BoxGrid',
+    'CrowdPoints',
     'DetectedBoxes',
     'GridScores',
-    'Heads',
     'LineCalibration',
     'LocountScores',
     'Subset',
@@ -68,7 +68,7 @@ __all__ = [
     'fit_line_calibration',
     'fit_scale_calibration',
     'fixed_radii',
-    'found_heads',
+    'found_points',
     'game',
     'interval_coverage',
     'localization_errors',

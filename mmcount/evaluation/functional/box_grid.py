@@ -51,7 +51,7 @@ class TrueBoxes:
         bboxes: ``(x, y, width, height)``, px of the original image.
         counts: Objects in each box; 1 where they are not given.
         areas: px^2; that of the box where they are not given. COCO has the area of the mask here.
-        crowd: Boxes that nobody has to find and in which any number may be found.
+        crowd: Boxes that need not be found and in which any number may be found.
 
     Shape:
         images, labels, counts, areas, crowd: (N,). bboxes: (N, 4).
@@ -156,7 +156,7 @@ class GridScores(NamedTuple):
     """Average precisions of K classes, A subsets and T x C thresholds.
 
     Attributes:
-        ap: (K, A, T, C); NaN where a class has no ground truth in a subset.
+        ap: (K, A, T, C); NaN if a class has no ground truth in a subset.
         recall: (K, A, T, C), of all detections.
         matches: (P,) the ground truth that each detection takes in the first cell of the first subset, or -1.
     """

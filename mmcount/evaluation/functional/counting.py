@@ -45,8 +45,7 @@ def mae(pred: ArrayLike, true: ArrayLike) -> float:
         >>> mae([4, 0], [3, 0])
         0.5
     """
-    pred_array, true_array = _flat_pair(pred, true)
-    return float(np.abs(pred_array - true_array).mean())
+    return count_errors(pred, true)['MAE']
 
 
 def rmse(pred: ArrayLike, true: ArrayLike) -> float:
@@ -59,8 +58,7 @@ def rmse(pred: ArrayLike, true: ArrayLike) -> float:
         >>> rmse([4, 0], [1, 4])
         3.5355339059327378
     """
-    pred_array, true_array = _flat_pair(pred, true)
-    return float(np.sqrt(np.square(pred_array - true_array).mean()))
+    return count_errors(pred, true)['RMSE']
 
 
 def bias(pred: ArrayLike, true: ArrayLike) -> float:
@@ -73,8 +71,7 @@ def bias(pred: ArrayLike, true: ArrayLike) -> float:
         >>> bias([4, 0], [3, 3])
         -1.0
     """
-    pred_array, true_array = _flat_pair(pred, true)
-    return float((pred_array - true_array).mean())
+    return count_errors(pred, true)['bias']
 
 
 def error_std(pred: ArrayLike, true: ArrayLike) -> float:
@@ -87,8 +84,7 @@ def error_std(pred: ArrayLike, true: ArrayLike) -> float:
         >>> error_std([5, 3], [3, 3])
         1.0
     """
-    pred_array, true_array = _flat_pair(pred, true)
-    return float((pred_array - true_array).std())
+    return count_errors(pred, true)['std']
 
 
 def nae(pred: ArrayLike, true: ArrayLike) -> tuple[float, int]:
@@ -104,19 +100,20 @@ def nae(pred: ArrayLike, true: ArrayLike) -> tuple[float, int]:
         >>> nae([5, 1], [4, 0])
         (0.25, 1)
     """
-    pred_array, true_array = _flat_pair(pred, true)
-    kept = true_array > 0
-    left_out = int(kept.size - kept.sum())
-    if not kept.any():
-        return float('nan'), left_out
-    return float((np.abs(pred_array - true_array)[kept] / true_array[kept]).mean()), left_out
+    errors = count_errors(pred, true)
+    return errors['NAE'], int(errors['NAE_left_out'])
 
 
 def count_errors(pred: ArrayLike, true: ArrayLike) -> dict[str, float]:
     """The standard table of one number per image: MAE, RMSE, NAE, NAE_left_out, bias, std.
 
+    Each is explained at the function of its name.
+
     Shape:
         pred, true: (T,), T >= 1.
+
+    Raises:
+        ValueError: The shapes differ, there is no image, or a count is not finite.
 
     Example:
         Five images: errors +1, -2, +3, 0 and, on the image without objects, +1.
@@ -133,14 +130,16 @@ def count_errors(pred: ArrayLike, true: ArrayLike) -> dict[str, float]:
         >>> round(errors['std'], 4)  # sqrt(3 - 0.36)
         1.6248
     """
-    ratio, left_out = nae(pred, true)
+    pred_array, true_array = _flat_pair(pred, true)
+    difference = pred_array - true_array
+    absolute, kept = np.abs(difference), true_array > 0
     return {
-        'MAE': mae(pred, true),
-        'RMSE': rmse(pred, true),
-        'NAE': ratio,
-        'NAE_left_out': left_out,
-        'bias': bias(pred, true),
-        'std': error_std(pred, true),
+        'MAE': float(absolute.mean()),
+        'RMSE': float(np.sqrt(np.square(difference).mean())),
+        'NAE': float((absolute[kept] / true_array[kept]).mean()) if kept.any() else float('nan'),
+        'NAE_left_out': int(kept.size - kept.sum()),
+        'bias': float(difference.mean()),
+        'std': float(difference.std()),
     }
 
 
@@ -187,7 +186,7 @@ def errors_by_count(pred: ArrayLike, true: ArrayLike) -> list[tuple[float, int, 
     with Image-level Supervision", figure 6, there RMSE).
 
     Args:
-        pred: Predicted counts; rounded by the caller where the protocol wants it.
+        pred: Predicted counts; rounded by the caller if the protocol rounds.
         true: True counts.
 
     Returns:

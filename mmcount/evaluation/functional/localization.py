@@ -1,7 +1,7 @@
-"""Where is every object? Precision, recall and F1 of points, as the NWPU-Crowd benchmark defines them.
+"""Precision, recall and F1 of points, as the NWPU-Crowd benchmark defines them.
 
 Wang et al., "NWPU-Crowd: A Large-Scale Benchmark for Crowd Counting and Localization", 2020. A prediction may match a
-head within the head's own radius: sigma_s, half of the shorter side of its box, or sigma_l, half of the diagonal. The
+head within its own radius: sigma_s, half of the shorter side of its box, or sigma_l, half of the diagonal. The
 matching is one-to-one and the largest possible; its size does not tell how near the pairs are. Numbers are summed up
 over all images before any ratio is taken. One image is scored into a small record by `score_points`, and
 `localization_errors` turns all records into the benchmark's numbers.
@@ -24,7 +24,7 @@ LEVEL_EDGES = (10.0, 100.0, 1e3, 1e4, 1e5)
 NUM_LEVELS = len(LEVEL_EDGES) + 1
 
 
-class Heads(NamedTuple):
+class CrowdPoints(NamedTuple):
     """The annotated objects of one image.
 
     Attributes:
@@ -32,8 +32,8 @@ class Heads(NamedTuple):
         sigmas: (N, 2) px, sigma_s and sigma_l of each; None where only fixed radii are to be used. A negative one,
             which public lists contain, matches nothing.
         levels: (N,) size level 0..5 of each, or None.
-        announced: Objects by which counting is judged, where it is not N: some public lists announce objects that they
-            do not list.
+        announced: Objects of which errors of counting are computed, if not N: some public lists announce objects that
+            they do not list.
     """
 
     points: FloatArray
@@ -86,16 +86,17 @@ def box_levels(bboxes: ArrayLike) -> IntArray:
     return np.searchsorted(LEVEL_EDGES, areas).astype(np.int64)
 
 
-def found_heads(pred: ArrayLike, points: ArrayLike, radius: ArrayLike) -> NDArray[np.bool_]:
-    """Which heads a largest one-to-one matching finds, in the order of the published search.
+def found_points(pred: ArrayLike, points: ArrayLike, radius: ArrayLike) -> NDArray[np.bool_]:
+    """True points that a largest one-to-one matching finds, in the order of the published search.
 
-    Predictions are taken as given, heads ascending and depth first, so that the set, and with it the recall of each
-    size level, is that of the benchmark and not only its size.
+    Predictions are taken as given, true points ascending and depth first, so that the set, and with it the recall of
+    each size level, is that of the benchmark and not only its size.
 
     Args:
         pred: Predicted (x, y).
         points: True (x, y) in the same unit.
-        radius: One for all or one per head; the distance may be equal to it. A head with a negative one is not found.
+        radius: One for all or one per true point; the distance may be equal to it. A point with a negative one is not
+            found.
 
     Shape:
         pred: (P, 2), points: (N, 2), radius: () or (N,) -> (N,) bool.
@@ -104,36 +105,37 @@ def found_heads(pred: ArrayLike, points: ArrayLike, radius: ArrayLike) -> NDArra
         ValueError: A coordinate or radius is not finite, or a shape is wrong.
 
     Example:
-        >>> found_heads([[0, 0], [1, 0]], [[1, 0], [9, 0]], radius=[1, 3]).tolist()
+        >>> found_points([[0, 0], [1, 0]], [[1, 0], [9, 0]], radius=[1, 3]).tolist()
         [True, False]
     """
     from mmcount.ops import match_points
 
-    heads = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-    reach = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(heads))
+    true = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    reach = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(true))
     usable = np.flatnonzero(~(reach < 0))  # NaN stays, to be refused
     pairs = match_points(
         torch.from_numpy(np.asarray(pred, dtype=np.float64).reshape(-1, 2).copy()),
-        torch.from_numpy(heads[usable]),
+        torch.from_numpy(true[usable]),
         torch.from_numpy(reach[usable]),
     )
-    found = np.zeros(len(heads), dtype=bool)
+    found = np.zeros(len(true), dtype=bool)
     found[usable[pairs[:, 1].numpy()]] = True
     return found
 
 
-def score_points(pred: ArrayLike, heads: Heads, sigmas: Sequence[float] = ()) -> dict[str, Any]:
+def score_points(pred: ArrayLike, truth: CrowdPoints, sigmas: Sequence[float] = ()) -> dict[str, Any]:
     """The record of one image.
 
     Args:
         pred: Predicted (x, y), inside the image or not.
-        heads: What is there.
+        truth: The annotated objects.
         sigmas: Fixed radii, px.
 
     Returns:
-        ``pred``: predictions, (); ``listed``: heads, (); ``true``: heads by which counting is judged, (); ``fixed``:
-        heads found at each of ``sigmas``, (S,); and, where the heads have sigmas, ``adaptive``: found under sigma_s
-        and sigma_l, (2,), and with levels ``level_listed`` and ``level_found`` (2, 6).
+        ``pred``: predictions, (); ``listed``: true points, (); ``true``: objects of which errors of counting are
+        computed, (); ``fixed``: points found at each of ``sigmas``, (S,); and, if they have sigmas of their own,
+        ``adaptive``: found under sigma_s and sigma_l, (2,), and with levels ``level_listed`` and ``level_found``
+        (2, 6).
 
     Shape:
         pred: (P, 2).
@@ -142,36 +144,36 @@ def score_points(pred: ArrayLike, heads: Heads, sigmas: Sequence[float] = ()) ->
         ValueError: A shape is wrong or a number is not finite.
     """
     points = np.asarray(pred, dtype=np.float64).reshape(-1, 2)
-    _check_heads(heads)
-    number = len(heads.points)
+    _check_points(truth)
+    number = len(truth.points)
     record: dict[str, Any] = {
         'pred': np.float64(len(points)),
         'listed': np.float64(number),
-        'true': np.float64(number if heads.announced is None else heads.announced),
-        'fixed': np.array([found_heads(points, heads.points, sigma).sum() for sigma in sigmas], dtype=np.float64),
+        'true': np.float64(number if truth.announced is None else truth.announced),
+        'fixed': np.array([found_points(points, truth.points, sigma).sum() for sigma in sigmas], dtype=np.float64),
     }
-    if heads.sigmas is not None:
-        found = np.stack([found_heads(points, heads.points, radius) for radius in heads.sigmas.T])
+    if truth.sigmas is not None:
+        found = np.stack([found_points(points, truth.points, radius) for radius in truth.sigmas.T])
         record['adaptive'] = found.sum(axis=1).astype(np.float64)
-        if heads.levels is not None:
-            in_level = heads.levels[:, None] == np.arange(NUM_LEVELS)
+        if truth.levels is not None:
+            in_level = truth.levels[:, None] == np.arange(NUM_LEVELS)
             record['level_listed'] = in_level.sum(axis=0).astype(np.float64)
             record['level_found'] = found.astype(np.float64) @ in_level
     return record
 
 
-def _check_heads(heads: Heads) -> None:
-    number = len(heads.points)
-    if heads.points.shape != (number, 2):
-        raise ValueError(f'points must be (N, 2), got shape {heads.points.shape}')
-    if heads.sigmas is not None and heads.sigmas.shape != (number, 2):
-        raise ValueError(f'{number} heads need sigmas of shape ({number}, 2), got {heads.sigmas.shape}')
-    if heads.levels is None:
+def _check_points(truth: CrowdPoints) -> None:
+    number = len(truth.points)
+    if truth.points.shape != (number, 2):
+        raise ValueError(f'points must be (N, 2), got shape {truth.points.shape}')
+    if truth.sigmas is not None and truth.sigmas.shape != (number, 2):
+        raise ValueError(f'{number} points need sigmas of shape ({number}, 2), got {truth.sigmas.shape}')
+    if truth.levels is None:
         return
-    if heads.levels.shape != (number,):
-        raise ValueError(f'{number} heads need levels of shape ({number},), got {heads.levels.shape}')
-    if number and not 0 <= heads.levels.min() <= heads.levels.max() < NUM_LEVELS:
-        raise ValueError(f'levels must be in 0..{NUM_LEVELS - 1}, got {heads.levels.min()}..{heads.levels.max()}')
+    if truth.levels.shape != (number,):
+        raise ValueError(f'{number} points need levels of shape ({number},), got {truth.levels.shape}')
+    if number and not 0 <= truth.levels.min() <= truth.levels.max() < NUM_LEVELS:
+        raise ValueError(f'levels must be in 0..{NUM_LEVELS - 1}, got {truth.levels.min()}..{truth.levels.max()}')
 
 
 def precision_recall_f1(found: float, predicted: float, true: float) -> tuple[float, float, float]:
@@ -219,7 +221,7 @@ def localization_errors(
     """The benchmark's numbers from the records of `score_points`.
 
     Args:
-        records: One for each image, scored with the radii that `fixed_radii` says.
+        records: One for each image, scored with the radii of `fixed_radii`.
         sigmas: Fixed radii to report, px.
         sigma_ranges: First and last whole radius over which precision, recall and F1 are averaged.
 
@@ -234,8 +236,8 @@ def localization_errors(
         ValueError: There is no record, only some have sigmas or levels, or they were scored with other radii.
 
     Example:
-        >>> heads = Heads(np.array([[10.0, 10.0], [50.0, 50.0]]))
-        >>> metrics = localization_errors([score_points([[13, 10]], heads, sigmas=(4,))], sigmas=(4,))
+        >>> truth = CrowdPoints(np.array([[10.0, 10.0], [50.0, 50.0]]))
+        >>> metrics = localization_errors([score_points([[13, 10]], truth, sigmas=(4,))], sigmas=(4,))
         >>> metrics['P_sigma4'], metrics['R_sigma4'], metrics['MAE']
         (1.0, 0.5, 1.0)
     """
@@ -273,7 +275,7 @@ def localization_errors(
 
 
 def _summed(records: list[Mapping[str, Any]], key: str) -> FloatArray | None:
-    """Sum over the images, or None where no image has it."""
+    """Sum over the images, or None if no image has it."""
     having = [one[key] for one in records if key in one]
     if not having:
         return None

@@ -67,7 +67,7 @@ def count_accuracy(pred: ArrayLike, true: ArrayLike) -> FloatArray:
 def outside_masks(
     detections: DetectedBoxes, truth: TrueBoxes, subsets: Sequence[Subset], count_rule: CountRule = 'predicted'
 ) -> tuple[BoolArray, BoolArray]:
-    """Which boxes are outside of each subset, as :func:`score_grid` takes them.
+    """Masks of the boxes outside of each subset, as :func:`score_grid` takes them.
 
     Args:
         detections: Detections; a range of areas is that of their own boxes, as COCO has it.
@@ -168,7 +168,7 @@ class LocountScores:
         return metrics
 
     def metrics(self) -> dict[str, float]:
-        """The means over classes, as shares, and the errors of counts; NaN where there is nothing to average."""
+        """The means over classes, as shares, and the errors of counts; NaN if there is nothing to average."""
         return self._numbers(slice(None)) | _count_errors(self.errors)
 
     def of_class(self, label: int) -> dict[str, float]:
@@ -198,7 +198,7 @@ def locount_scores(
     Cai et al., "Rethinking Object Detection in Retail Stores", AAAI 2021. AP_lc is the mean over all pairs of an IoU
     and a count threshold out of 0.5, 0.55 ... 0.95, and over the classes that occur; AP_lc_50 and AP_lc_75 have one
     pair each, AR_lc is the mean recall of at most ``max_dets`` detections of a class in an image. Counts alone are
-    judged on the pairs that COCO's matching finds at an IoU of 0.5.
+    compared on the pairs that COCO's matching finds at an IoU of 0.5.
 
     Args:
         detections: Detections.

@@ -1,4 +1,4 @@
-"""How well predicted masks cover the true ones: mask IoU, average best overlap, and AP of masks.
+"""Overlap of predicted with true masks: mask IoU, average best overlap, and AP of masks.
 
 Masks are bool arrays (N, H, W) or lists of N run-length encodings of pycocotools, ``dict(size=(H, W), counts=...)``.
 """
@@ -120,7 +120,7 @@ def match_masks(
     ignored: ArrayLike | None = None,
     matching: Matching = 'free',
 ) -> NDArray[np.int8]:
-    """Which predictions of one class in one image are right.
+    """Outcomes of the predictions of one class in one image: right, wrong or neither.
 
     In the order of falling scores every prediction takes one true instance with an IoU strictly above the threshold.
 
@@ -128,12 +128,12 @@ def match_masks(
         ious: IoU of predictions and true instances.
         scores: Of the predictions; equal scores keep their order.
         iou_thr: Threshold.
-        ignored: True instances that nobody has to find ("difficult", crowds). A prediction that takes one is neither
+        ignored: True instances that need not be found ("difficult", crowds). A prediction that takes one is neither
             right nor wrong, and any number of predictions may.
         matching: Which instance a prediction takes. 'free' (Hariharan et al., "Simultaneous Detection and
             Segmentation", section 5): the best that no prediction has taken, else an ignored one. 'best' (the
             development kit of PASCAL VOC): the best of all, taken or not; if it is taken, the prediction is wrong. The
-            two differ only where one mask overlaps two instances by more than the threshold.
+            two differ only if one mask overlaps two instances by more than the threshold.
 
     Returns:
         (P,) 1 right, 0 wrong, -1 neither.
@@ -266,15 +266,15 @@ def average_best_overlap(
         {'ABO': 0.333, 'MABO': 0.25, 'ABO_pairs': 0.5}
     """
     values, label_array = np.asarray(best, dtype=np.float64), np.asarray(labels, dtype=np.int64)
-    told = np.asarray(answered, dtype=bool)
-    if not values.shape == label_array.shape == told.shape == (len(images),):
+    found = np.asarray(answered, dtype=bool)
+    if not values.shape == label_array.shape == found.shape == (len(images),):
         raise ValueError(
             f'lengths differ: best {values.shape}, labels {label_array.shape}, images ({len(images)},), '
-            f'answered {told.shape}'
+            f'answered {found.shape}'
         )
     classes: dict[int, list[float]] = {}
     pairs: dict[tuple[Any, int], list[float]] = {}
-    for value, label, image, has in zip(values.tolist(), label_array.tolist(), images, told.tolist(), strict=True):
+    for value, label, image, has in zip(values.tolist(), label_array.tolist(), images, found.tolist(), strict=True):
         classes.setdefault(label, []).append(value)
         if has:
             pairs.setdefault((image, label), []).append(value)

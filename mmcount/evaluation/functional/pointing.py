@@ -12,7 +12,7 @@ Assignment = Literal['greedy', 'optimal']
 
 
 def box_containment(pointers: ArrayLike, boxes: ArrayLike) -> FloatArray:
-    """How much of each pointer lies in each box: area of the intersection by area of the pointer.
+    """Share of each pointer inside each box: area of the intersection by area of the pointer.
 
     Args:
         pointers: (P, 4) xyxy.
@@ -56,7 +56,7 @@ def ellipse_containment(ellipses: ArrayLike, boxes: ArrayLike, resolution: int =
 
 
 def pointed_boxes(ratios: ArrayLike, threshold: float, assign: Assignment = 'greedy') -> BoolArray:
-    """Which boxes have a pointer of their own.
+    """Mask of the boxes that have a pointer of their own.
 
     Args:
         ratios: (P, N) containment of pointers in boxes.

@@ -1,4 +1,4 @@
-"""How well the sizes of objects are known: logarithms of areas and overlaps."""
+"""Errors of the sizes of objects: logarithms of areas, and overlaps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -86,7 +86,7 @@ def size_errors(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         records: From :func:`score_sizes`, one for each image.
 
     Returns:
-        ``log_area_MAE``, ``log_area_bias`` (positive: too large) and ``mIoU``; NaN where there is no object.
+        ``log_area_MAE``, ``log_area_bias`` (positive: too large) and ``mIoU``; NaN if there is no object.
 
     Example:
         >>> errors = size_errors([score_sizes([[0, 0, 10, 10]], [[0, 0, 10, 20]])])

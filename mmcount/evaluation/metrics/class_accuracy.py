@@ -1,14 +1,14 @@
 """Accuracy of image classifiers, as a metric of the MMEngine runner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mmcount.registry import METRICS
-from mmcount.structures.sample_fields import to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import to_numpy, true_counts
 
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 
 
 @METRICS.register_module()
@@ -37,30 +37,21 @@ class ClassAccuracy(OneRecordMetric):
             raise ValueError(f'topk must be one or more numbers of at least 1, got {tuple(topk)}')
         self.topk = tuple(topk)
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Keep the rank of the true class of each image.
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Keep how many classes score higher than the true one; -1 without objects."""
+        if sample.get('pred_scores') is None:
+            raise ValueError(f"no 'pred_scores' of an image classifier; found {sorted(sample)}")
+        scores, counts = to_numpy(sample['pred_scores']).reshape(-1), true_counts(sample)
+        present = np.flatnonzero(counts > 0)
+        if len(present) > 1 or len(counts) != len(scores):
+            raise ValueError(
+                f'objects of the classes {present.tolist()} of {len(counts)}, expected one class of {len(scores)}'
+            )
+        return {'rank': -1 if len(present) == 0 else int((scores > scores[present[0]]).sum())}
 
-        Raises:
-            ValueError: An image has no scores, or objects of several classes; the message names it.
-        """
-        for sample in data_samples:
-            fields = to_dict(sample)
-            name = fields.get('img_id', '?')
-            if fields.get('pred_scores') is None:
-                raise ValueError(f'image {name} has no pred_scores: ClassAccuracy judges image classifiers')
-            scores, counts = to_numpy(fields['pred_scores']).reshape(-1), true_counts(fields)
-            present = np.flatnonzero(counts > 0)
-            if len(present) > 1 or len(counts) != len(scores):
-                raise ValueError(
-                    f'image {name} holds objects of the classes {present.tolist()} of {len(counts)}, expected one '
-                    f'class of {len(scores)}'
-                )
-            rank = -1 if len(present) == 0 else int((scores > scores[present[0]]).sum())
-            self.add_record(fields, {'rank': rank})
-
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """The shares over the merged records."""
-        ranks = np.array([one['rank'] for one in results])
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Compute the shares."""
+        ranks = np.array([one['rank'] for one in records])
         ranks = ranks[ranks >= 0]
         if not len(ranks):
             return {}

@@ -1,4 +1,4 @@
-"""What ``CountMetric`` reads and writes: calibrations, counts and errors by count value."""
+"""Files of the metrics of counts: calibrations, counts and errors by count value."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcount.utils.atomic import write_atomic
+from mmcount.visualization.plots import plot_errors_by_count
 
 from ..functional.calibration import LineCalibration
 
@@ -17,7 +18,7 @@ TABLE_SUFFIXES = ('.csv', '.png')
 
 
 def load_calibration(path: str | Path) -> LineCalibration:
-    """Read the line that ``CountMetric(save_calibration=...)`` wrote.
+    """Read the line that ``FitCalibration`` wrote.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -29,7 +30,7 @@ def load_calibration(path: str | Path) -> LineCalibration:
     except FileNotFoundError:
         raise FileNotFoundError(
             f'{path}: no calibration file; evaluate the checkpoint on the validation set with '
-            f"CountMetric(save_calibration='{path}') first"
+            f"dict(type='mmcount.FitCalibration', out_file='{path}') first"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path}: expected JSON with the numbers "slope" and "offset", found {error!r}') from error
@@ -82,9 +83,6 @@ def write_errors_by_count(path: str | Path, table: CountTable, title: str = '') 
     """
     check_table_path(path)
     if Path(path).suffix.lower() == '.png':
-        # Here, since the figures are drawn with functions of this package.
-        from mmcount.visualization.plots import plot_errors_by_count
-
         plot_errors_by_count(table, path, title)
         return
     buffer = io.StringIO()

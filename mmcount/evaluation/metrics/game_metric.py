@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from mmcount.registry import METRICS
 from mmcount.structures.sample_fields import (
+    SCORE_THR,
+    counted_from,
     instance_labels,
     instance_points,
     instance_weights,
@@ -16,7 +18,7 @@ from mmcount.structures.sample_fields import (
 )
 
 from ..functional.game import Extent, region_density, region_points
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 
 FloatArray = NDArray[np.float64]
 
@@ -35,12 +37,12 @@ class GameMetric(OneRecordMetric):
 
     Ground truth is ``gt_instances`` (points, or centres of boxes, with their ``counts``) in pixels of the original
     image, whose (height, width) is the meta information ``ori_shape``. A map covers the whole image, unless the meta
-    information ``extent`` of ``pred_density`` says (left, top, right, bottom) in pixels.
+    information ``extent`` of ``pred_density`` gives (left, top, right, bottom) in pixels.
 
     Args:
         levels: L of every key; the image is cut into 2^L x 2^L regions.
         images: 'all', or 'positive' to average, for each class, over the images that hold an object of it.
-        score_thr: Lowest score of an instance that counts, for predictions without density.
+        score_thr: Lowest score of an instance that counts, for detectors, which predict instances and no counts.
         classwise: Report every class of a data set with several.
         collect_device: As in MMEngine.
         prefix: First part of the keys.
@@ -63,7 +65,7 @@ class GameMetric(OneRecordMetric):
         self,
         levels: Sequence[int] = (0, 1, 2, 3),
         images: Literal['all', 'positive'] = 'all',
-        score_thr: float = 0.3,
+        score_thr: float = SCORE_THR,
         classwise: bool = False,
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -78,51 +80,31 @@ class GameMetric(OneRecordMetric):
         self.score_thr = score_thr
         self.classwise = classwise
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Keep the errors of a batch.
-
-        Args:
-            data_batch: Not used.
-            data_samples: Data samples or their dicts, with ground truth and prediction.
-
-        Raises:
-            ValueError: An image lacks what is needed, or its prediction is not finite; the message names it.
-        """
-        num_classes = None if self.classes is None else len(self.classes)
-        for sample in data_samples:
-            fields = to_dict(sample)
-            try:
-                record = self._record(fields, num_classes)
-            except ValueError as error:
-                raise ValueError(f'image {fields.get("img_id", "?")}: {error}') from error
-            self.add_record(fields, record)
-
-    def _record(self, fields: Mapping[str, Any], num_classes: int | None) -> dict[str, Any]:
-        if fields.get('ori_shape') is None:
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Keep the summed errors of the regions of each level, (levels, C + 1), and the true objects, (C,)."""
+        if sample.get('ori_shape') is None:
             raise ValueError("no 'ori_shape'; add it to the meta_keys of the packing transform")
-        if fields.get('gt_instances') is None:
-            raise ValueError("no 'gt_instances': GAME needs to know where the objects are")
-        height, width = (int(side) for side in fields['ori_shape'][:2])
-        if num_classes is None:
-            num_classes = _num_classes(fields)
+        if sample.get('gt_instances') is None:
+            raise ValueError("no 'gt_instances' with the places of the objects, which GAME needs")
+        height, width = (int(side) for side in sample['ori_shape'][:2])
+        num_classes = _num_classes(sample) if self.classes is None else len(self.classes)
         maximum = max(self.levels)
-        true = _instance_regions(fields['gt_instances'], num_classes, maximum, (height, width), 0.0)
-        if fields.get('pred_density') is not None:
-            pred = _density_regions(fields['pred_density'], num_classes, maximum, (height, width))
-        elif fields.get('pred_instances') is not None:
-            pred = _instance_regions(fields['pred_instances'], num_classes, maximum, (height, width), self.score_thr)
+        true = _instance_regions(sample['gt_instances'], num_classes, maximum, (height, width), 0.0)
+        if sample.get('pred_density') is not None:
+            pred = _density_regions(sample['pred_density'], num_classes, maximum, (height, width))
+        elif sample.get('pred_instances') is not None:
+            lowest = counted_from(sample, self.score_thr)
+            pred = _instance_regions(sample['pred_instances'], num_classes, maximum, (height, width), lowest)
         else:
             raise ValueError("no prediction; expected 'pred_density' or 'pred_instances'")
-        difference = pred - true
+        difference = pred - true  # (C, 2^L, 2^L)
         errors = np.stack([_regional_errors(difference, maximum - level) for level in self.levels])
         return {'errors': errors, 'true': true.sum(axis=(1, 2))}
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """The mean over the merged records, one for each image."""
-        if not results:
-            raise ValueError('no image was evaluated')
-        errors = np.stack([one['errors'] for one in results])  # (T, levels, C + 1), the last is the total
-        true = np.stack([np.append(one['true'], one['true'].sum()) for one in results])
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Compute the means over images."""
+        errors = np.stack([one['errors'] for one in records])  # (T, levels, C + 1), the last is the total
+        true = np.stack([np.append(one['true'], one['true'].sum()) for one in records])
         kept = true > 0 if self.images == 'positive' else np.ones_like(true, dtype=bool)
         images = kept.sum(axis=0)
         with np.errstate(invalid='ignore'):
@@ -181,6 +163,9 @@ def _regional_errors(difference: FloatArray, coarser: int) -> FloatArray:
     """Summed |error| of each class and of their total, after 2^coarser x 2^coarser regions are merged into one.
 
     Merging the finest grid is exact, because every grid is nested in the next.
+
+    Shape:
+        difference: (C, 2^L, 2^L) -> (C + 1,).
     """
     num_classes, side = difference.shape[0], difference.shape[1] >> coarser
     merged = difference.reshape(num_classes, side, 1 << coarser, side, 1 << coarser).sum(axis=(2, 4))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mmcount.utils.atomic import write_atomic
 
-from ..functional.localization import Heads
+from ..functional.localization import CrowdPoints
 
 FloatArray = NDArray[np.float64]
 TRUTH_COLUMNS = 5
@@ -89,7 +89,7 @@ def read_points(path: str | Path) -> dict[str, FloatArray]:
     return points
 
 
-def read_heads(path: str | Path) -> dict[str, Heads]:
+def read_crowd_points(path: str | Path) -> dict[str, CrowdPoints]:
     """Read a list of ground truth.
 
     Args:
@@ -97,7 +97,7 @@ def read_heads(path: str | Path) -> dict[str, Heads]:
             ``val_gt_loc.txt`` of NWPU-Crowd; or with ``x y`` only, for fixed radii, in all lines.
 
     Returns:
-        The heads of each image. Where a line lists fewer heads than it announces (boxes without area are left out of
+        The points of each image. If a line lists fewer heads than it announces (boxes without area are left out of
         public lists after they were counted), ``announced`` is that number, by which the published errors of
         counting are computed; a warning says how many images there are.
 
@@ -108,7 +108,7 @@ def read_heads(path: str | Path) -> dict[str, Heads]:
     columns = 2 if all(len(values) == 2 * announced for _, _, announced, values in lines) else TRUTH_COLUMNS
     if columns == 2 and not any(announced for _, _, announced, _ in lines):
         columns = TRUTH_COLUMNS  # no head at all: nothing to tell the two forms apart by
-    heads, short = {}, []
+    truth, short = {}, []
     for number, image, announced, values in lines:
         listed, rest = divmod(len(values), columns)
         if rest or listed > announced:
@@ -120,12 +120,12 @@ def read_heads(path: str | Path) -> dict[str, Heads]:
         if listed < announced:
             short.append(image)
         if columns == 2:
-            heads[image] = Heads(table)
+            truth[image] = CrowdPoints(table)
             continue
         levels = table[:, 4].astype(np.int64)
         if (levels != table[:, 4]).any() or not ((levels >= 0) & (levels <= 5)).all():
             raise ValueError(f'{path}, line {number}: image {image} has a level that is not one of 0..5')
-        heads[image] = Heads(table[:, :2], table[:, 2:4], levels, announced if listed < announced else None)
+        truth[image] = CrowdPoints(table[:, :2], table[:, 2:4], levels, announced if listed < announced else None)
     if short:
         print_log(
             f'{path}: {len(short)} images list fewer heads than they announce ({", ".join(short[:5])}'
@@ -133,7 +133,7 @@ def read_heads(path: str | Path) -> dict[str, Heads]:
             'current',
             logging.WARNING,
         )
-    return heads
+    return truth
 
 
 def _write(path: str | Path, rows: Iterable[tuple[str, NDArray[Any]]]) -> None:
@@ -160,14 +160,14 @@ def write_points(path: str | Path, points: Mapping[str, NDArray[Any]], truncate:
     _write(path, ((image, np.trunc(xy) + 0.0 if truncate else xy) for image, xy in points.items()))
 
 
-def write_heads(path: str | Path, heads: Mapping[str, Heads]) -> None:
-    """Write a list of ground truth for `read_heads`, coordinates and sigmas as they are.
+def write_crowd_points(path: str | Path, truth: Mapping[str, CrowdPoints]) -> None:
+    """Write a list of ground truth for `read_crowd_points`, coordinates and sigmas as they are.
 
     Raises:
         ValueError: Two images have one name, a name has a blank, or an image lacks sigmas or levels.
     """
     rows = []
-    for image, one in heads.items():
+    for image, one in truth.items():
         if one.sigmas is None or one.levels is None:
             raise ValueError(f'image {image!r} has no sigmas or no levels, which a list of ground truth needs')
         rows.append((image, np.column_stack((one.points, one.sigmas, one.levels))))

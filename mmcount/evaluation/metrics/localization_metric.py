@@ -7,10 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcount.registry import METRICS
-from mmcount.structures.sample_fields import instance_labels, instance_points, instance_weights, to_dict, to_numpy
+from mmcount.structures.sample_fields import (
+    SCORE_THR,
+    counted_from,
+    instance_labels,
+    instance_points,
+    instance_weights,
+    to_dict,
+    to_numpy,
+)
 
 from ..functional.localization import (
-    Heads,
+    CrowdPoints,
     Rounding,
     box_levels,
     box_sigmas,
@@ -18,16 +26,15 @@ from ..functional.localization import (
     localization_errors,
     score_points,
 )
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 from .localization_files import write_points
 
 FloatArray = NDArray[np.float64]
-BOX_SCORE_THR = 0.3
 
 
 @METRICS.register_module()
 class LocalizationMetric(OneRecordMetric):
-    """Where every object is, by the protocol of the NWPU-Crowd benchmark, and whether their number is right.
+    """Precision and recall of points by the protocol of the NWPU-Crowd benchmark, and errors of their number.
 
     Keys, below ``loc/``: ``F1_l``, ``P_l``, ``R_l`` and the stricter ``F1_s``, ``P_s``, ``R_s``; ``A0`` to ``A5``, the
     recalls of the size levels under sigma_l, with ``A_mean``; ``MAE``, ``MSE`` (the root of the mean squared error) and
@@ -37,15 +44,14 @@ class LocalizationMetric(OneRecordMetric):
 
     Ground truth is ``gt_instances`` in pixels of the original image: ``bboxes``, whose sizes give the radii and levels
     and whose centres are the points unless there are ``points`` as well; or ``points`` with ``sigmas`` (N, 2), sigma_s
-    and sigma_l, and optionally ``levels`` (N,). Points alone can be judged by fixed radii only. Predictions are the
+    and sigma_l, and optionally ``levels`` (N,). Points alone have fixed radii only. Predictions are the
     ``points`` of ``pred_instances``, or the centres of their ``bboxes``. Each instance is one object, whatever
     its ``counts``, and is matched within its class. Wherever points lie, outside of the image too, they count.
 
     Args:
         sigmas: Fixed radii, px: (4, 8) for ShanghaiTech.
         sigma_ranges: First and last whole radius of means: [(1, 100)] for UCF-QNRF.
-        score_thr: Lowest score of a prediction; None takes every point, whose number a counter has decided on, and
-            boxes from 0.3 on.
+        score_thr: Lowest score of an instance that counts, for detectors, which predict instances and no counts.
         sigma_rounding: 'none', 'nearest' as in NWPU-Crowd's own list, or 'truncate' as in the lists of IIM's scripts.
         submission_file: Where to write the predictions in the benchmark's form: ``id num x y ...``, whole numbers.
         collect_device: As in MMEngine.
@@ -70,7 +76,7 @@ class LocalizationMetric(OneRecordMetric):
         self,
         sigmas: Sequence[float] = (),
         sigma_ranges: Sequence[tuple[int, int]] = (),
-        score_thr: float | None = None,
+        score_thr: float = SCORE_THR,
         sigma_rounding: Rounding = 'none',
         submission_file: str | None = None,
         collect_device: str = 'cpu',
@@ -80,41 +86,25 @@ class LocalizationMetric(OneRecordMetric):
         self.sigmas = tuple(sigmas)
         self.sigma_ranges = tuple((int(first), int(last)) for first, last in sigma_ranges)
         self._radii = fixed_radii(self.sigmas, self.sigma_ranges)
-        box_sigmas([], sigma_rounding)  # says now what is wrong with the option
+        box_sigmas([], sigma_rounding)  # refuses a rounding before the first epoch
         self.score_thr = score_thr
         self.sigma_rounding = sigma_rounding
         self.submission_file = submission_file
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Match the points of a batch and keep the numbers.
-
-        Args:
-            data_batch: Not used.
-            data_samples: Data samples or their dicts, with ground truth and prediction.
-
-        Raises:
-            ValueError: An image lacks what is needed, or has a number that is not finite; the message names it.
-        """
-        for sample in data_samples:
-            fields = to_dict(sample)
-            try:
-                record = self._record(fields)
-            except ValueError as error:
-                raise ValueError(f'image {fields.get("img_id", "?")}: {error}') from error
-            self.add_record(fields, record)
-
-    def _record(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        for name, reason in (('gt_instances', 'to know where the objects are'), ('pred_instances', 'to judge')):
-            if fields.get(name) is None:
-                raise ValueError(f"no '{name}' {reason}; the sample has {sorted(fields)}")
-        heads, true_labels = self._heads(to_dict(fields['gt_instances']))
-        points, labels = self._predictions(to_dict(fields['pred_instances']))
-        record = _score_by_class(points, labels, heads, true_labels, self._radii)
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Match the points of an image, and keep the numbers."""
+        for name in ('gt_instances', 'pred_instances'):
+            if sample.get(name) is None:
+                raise ValueError(f"no '{name}' to compare; the sample has {sorted(sample)}")
+        truth, true_labels = self._truth(to_dict(sample['gt_instances']))
+        lowest = counted_from(sample, self.score_thr)
+        points, labels = self._predictions(to_dict(sample['pred_instances']), lowest)
+        record = _score_by_class(points, labels, truth, true_labels, self._radii)
         if self.submission_file is not None:
             record['points'] = points
         return record
 
-    def _heads(self, instances: Mapping[str, Any]) -> tuple[Heads, NDArray[np.int64]]:
+    def _truth(self, instances: Mapping[str, Any]) -> tuple[CrowdPoints, NDArray[np.int64]]:
         labels = instance_labels(instances)
         points = instance_points(instances) if len(labels) else np.zeros((0, 2))
         bboxes = None if instances.get('bboxes') is None else to_numpy(instances['bboxes'])
@@ -127,46 +117,45 @@ class LocalizationMetric(OneRecordMetric):
             sigmas, levels = box_sigmas(bboxes[:, :4], self.sigma_rounding), box_levels(bboxes[:, :4])
         elif not self._radii:
             raise ValueError(
-                "gt_instances have neither 'bboxes' nor 'sigmas', so that their radii are not known; load boxes, or "
+                "gt_instances have neither 'bboxes' nor 'sigmas', which give each its radius; load boxes, or "
                 'give LocalizationMetric fixed radii, e.g. sigmas=(4, 8)'
             )
-        return Heads(points, sigmas, levels), labels
+        return CrowdPoints(points, sigmas, levels), labels
 
-    def _predictions(self, instances: Mapping[str, Any]) -> tuple[FloatArray, NDArray[np.int64]]:
+    @staticmethod
+    def _predictions(instances: Mapping[str, Any], lowest: float) -> tuple[FloatArray, NDArray[np.int64]]:
         labels = instance_labels(instances)
         if not len(labels):
             return np.zeros((0, 2)), labels
-        points, threshold = instance_points(instances), self.score_thr
-        if threshold is None:
-            threshold = BOX_SCORE_THR if instances.get('points') is None else -np.inf
-        kept = instance_weights({**instances, 'counts': np.ones(len(labels))}, threshold) > 0
+        points = instance_points(instances)
+        kept = instance_weights({**instances, 'counts': np.ones(len(labels))}, lowest) > 0
         return points[kept], labels[kept]
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Pool the records, one for each image, and write the submission."""
-        metrics = localization_errors(results, self.sigmas, self.sigma_ranges)
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Pool the records, and write the submission."""
+        metrics = localization_errors(records, self.sigmas, self.sigma_ranges)
         if self.submission_file is not None:
-            write_points(self.submission_file, {one['img_id']: one['points'] for one in results})
+            write_points(self.submission_file, {one['img_id']: one['points'] for one in records})
         return metrics
 
 
 def _score_by_class(
     points: FloatArray,
     labels: NDArray[np.int64],
-    heads: Heads,
+    truth: CrowdPoints,
     true_labels: NDArray[np.int64],
     radii: Sequence[float],
 ) -> dict[str, Any]:
     classes = np.union1d(labels, true_labels)
     if len(classes) <= 1:
-        return score_points(points, heads, radii)
+        return score_points(points, truth, radii)
     parts = []
     for label in classes:
         mine = true_labels == label
-        part = Heads(
-            heads.points[mine],
-            None if heads.sigmas is None else heads.sigmas[mine],
-            None if heads.levels is None else heads.levels[mine],
+        part = CrowdPoints(
+            truth.points[mine],
+            None if truth.sigmas is None else truth.sigmas[mine],
+            None if truth.levels is None else truth.levels[mine],
         )
         parts.append(score_points(points[labels == label], part, radii))
     return {key: np.sum([part[key] for part in parts], axis=0) for key in parts[0]}

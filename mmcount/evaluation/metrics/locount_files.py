@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcount.datasets.errors import AnnotationError
-from mmcount.datasets.formats.coco import parse_box, parse_count, read_coco
+from mmcount.datasets.formats.coco_json import parse_box, read_coco
+from mmcount.datasets.formats.numbers import parse_count
 from mmcount.utils.atomic import open_atomic
+from mmcount.utils.errors import AnnotationError
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -20,7 +21,7 @@ class CountedTruth:
     """The annotations of a COCO-format file, by image.
 
     A box without ``count`` holds one object, one without ``area`` has that of the box, and ``iscrowd`` marks regions
-    that nobody has to find.
+    that need not be found.
 
     Args:
         path: The file.
@@ -99,7 +100,7 @@ class CountedTruth:
 def write_counted_results(
     path: str | Path, images: Iterable[tuple[int | str, Mapping[str, Any]]], category_ids: Sequence[int]
 ) -> int:
-    """Write detections in COCO's form of results, with ``count`` and, where it is known, ``cnt_score``.
+    """Write detections in COCO's form of results, with ``count`` and, if it is known, ``cnt_score``.
 
     Boxes that are not finite are left out: JSON cannot hold them.
 

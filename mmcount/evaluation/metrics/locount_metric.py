@@ -15,13 +15,13 @@ from mmcount.structures.sample_fields import instance_labels, instance_weights, 
 
 from ..functional.box_grid import DetectedBoxes, TrueBoxes
 from ..functional.locount import COUNT_RULES, CountRule, LocountScores, locount_scores
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 from .locount_files import Arrays, CountedTruth, write_counted_results
 
 
 @METRICS.register_module()
 class LocountMetric(OneRecordMetric):
-    """Boxes that say how many objects they hold, by the protocol of Locount, and by COCO's beside it.
+    """Average precision of boxes with counts, by the protocol of Locount, and of the boxes alone by COCO's.
 
     ===========================================  ===================================================================
     key (after ``locount/``)                     meaning
@@ -38,11 +38,11 @@ class LocountMetric(OneRecordMetric):
     ===========================================  ===================================================================
 
     Cai et al., "Rethinking Object Detection in Retail Stores", AAAI 2021; see
-    :func:`mmcount.evaluation.functional.locount_scores`. A key is left out where there is nothing to average.
+    :func:`mmcount.evaluation.functional.locount_scores`. A key is left out if there is nothing to average.
 
     Predictions are the ``bboxes`` (xyxy), ``labels``, ``scores`` and ``counts`` of ``pred_instances``, in pixels of the
     original image. Without ``counts``, as from any detector of mmdet, each box holds one object. Ground truth comes
-    from a file, or from the samples: ``instances`` of the meta information, as mmdet's loader makes them, where a
+    from a file, or from the samples: ``instances`` of the meta information, as mmdet's loader makes them, in which a
     ``count`` may stand beside ``bbox``, or else ``gt_instances`` with ``ignored_instances``, again in pixels of the
     original image: load annotations after the image was resized. Ignored instances are COCO's crowds.
 
@@ -95,30 +95,20 @@ class LocountMetric(OneRecordMetric):
         self.classwise = classwise
         self.outfile_prefix = outfile_prefix
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Keep the boxes of a batch.
+    def uses_annotations_of(self, sample: Mapping[str, Any]) -> bool:
+        """Not if the ground truth comes from ``ann_file``, or from ``instances`` that no transform changes."""
+        return self.truth is None and sample.get('instances') is None
 
-        Args:
-            data_batch: Not used.
-            data_samples: Data samples or their dicts, with prediction and, without ``ann_file``, ground truth.
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Keep the predicted and true boxes of an image."""
+        record = {'pred': self._predictions(sample), 'true': self._truth(sample)}
+        _check(record['pred'], record['true'], self._num_classes())
+        return record
 
-        Raises:
-            ValueError: An image lacks what is needed, has a number that is not finite, or is not in ``ann_file``; the
-                message names it.
-        """
-        for sample in data_samples:
-            fields = to_dict(sample)
-            try:
-                record = {'pred': self._predictions(fields), 'true': self._truth(fields)}
-                _check(record['pred'], record['true'], self._num_classes())
-            except ValueError as error:
-                raise ValueError(f'image {fields.get("img_id", "?")}: {error}') from error
-            self.add_record(fields, record)
-
-    def _predictions(self, fields: Mapping[str, Any]) -> Arrays:
-        if fields.get('pred_instances') is None:
-            raise ValueError(f"no 'pred_instances'; the sample has {sorted(fields)}")
-        instances = to_dict(fields['pred_instances'])
+    def _predictions(self, sample: Mapping[str, Any]) -> Arrays:
+        if sample.get('pred_instances') is None:
+            raise ValueError(f"no 'pred_instances'; the sample has {sorted(sample)}")
+        instances = to_dict(sample['pred_instances'])
         found = _boxes(instances)
         del found['areas']
         if instances.get('scores') is None:
@@ -129,47 +119,49 @@ class LocountMetric(OneRecordMetric):
         return found
 
     def _num_classes(self) -> int | None:
-        """As the data set says it, or else the file; None where neither does."""
+        """C of the data set, or else of the file; None if neither is given."""
         if self.classes is not None:
             return len(self.classes)
         return None if self.truth is None else len(self.truth.categories)
 
-    def _truth(self, fields: Mapping[str, Any]) -> Arrays:
+    def _truth(self, sample: Mapping[str, Any]) -> Arrays:
         if self.truth is not None:
-            return self.truth.boxes(str(fields.get('img_id')), self.truth.category_ids(self.classes))
-        if fields.get('instances') is not None:
-            return _listed_boxes(fields['instances'])
-        if fields.get('gt_instances') is None:
+            return self.truth.boxes(str(sample['img_id']), self.truth.category_ids(self.classes))
+        if sample.get('instances') is not None:
+            return _listed_boxes(sample['instances'])
+        if sample.get('gt_instances') is None:
             raise ValueError(
-                f"no ground truth: expected 'gt_instances' or 'instances', found {sorted(fields)}. Load the "
+                f"no ground truth: expected 'gt_instances' or 'instances', found {sorted(sample)}. Load the "
                 'annotations in the test pipeline too, or give LocountMetric an ann_file'
             )
-        parts = [_boxes(to_dict(fields['gt_instances']))]
-        if fields.get('ignored_instances') is not None:
-            parts.append(_boxes(to_dict(fields['ignored_instances'])))
+        parts = [_boxes(to_dict(sample['gt_instances']))]
+        if sample.get('ignored_instances') is not None:
+            parts.append(_boxes(to_dict(sample['ignored_instances'])))
         sizes = [len(part['labels']) for part in parts]
         joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         return {**joined, 'crowd': np.arange(sum(sizes)) >= sizes[0]}
 
-    def _compute(self, gathered: list[dict[str, Any]], size: int) -> dict[str, float]:
-        # Padded shards repeat images, whose detections may differ by a box or two where the batch differs: one record
-        # is as good as the other, but it must not depend on the order of arrival.
-        kept: dict[str, dict[str, Any]] = {}
+    def merge(self, gathered: list[Record]) -> list[Record]:
+        """One record per image, in the order of COCO's code.
+
+        Padded shards repeat images, whose detections may differ by a box or two if the batch differs: one record is as
+        good as the other, but the choice must not depend on the order of arrival.
+        """
+        kept: dict[str, Record] = {}
         for record in gathered:
             other = kept.setdefault(record['img_id'], record)
             if record is not other:
                 if not _equal(record['true'], other['true']):
                     raise ValueError(f"image '{record['img_id']}' has two different ground truths")
                 kept[record['img_id']] = min(record, other, key=lambda one: _bytes(one['pred']))
-        return super()._compute(list(kept.values()), size)
+        return sorted(kept.values(), key=_image_order)
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Judge the boxes of all images, and write the results."""
-        results = sorted(results, key=_image_order)
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Compute the metrics of the boxes of all images, and write the results."""
         if self.outfile_prefix is not None:
-            self._write(results)
-        pred = _table([one['pred'] for one in results], ('labels', 'bboxes', 'scores', 'counts'))
-        true = _table([one['true'] for one in results], ('labels', 'bboxes', 'counts', 'areas', 'crowd'))
+            self._write(records)
+        pred = _table([one['pred'] for one in records], ('labels', 'bboxes', 'scores', 'counts'))
+        true = _table([one['true'] for one in records], ('labels', 'bboxes', 'counts', 'areas', 'crowd'))
         detections, truth = DetectedBoxes(**pred), TrueBoxes(**true)
         number = self._num_classes()
         if number is None:
@@ -184,8 +176,7 @@ class LocountMetric(OneRecordMetric):
         metrics = scores.metrics()
         if self.classwise:
             metrics |= self._classwise(scores)
-        # Loggers that write strict JSON cannot hold a NaN.
-        return {key: value for key, value in metrics.items() if not math.isnan(value)}
+        return metrics
 
     def _classwise(self, scores: LocountScores) -> dict[str, float]:
         keys = ['AP_lc', 'AP_lc_50', 'AP_lc_75', f'AR_lc_{self.max_dets}', 'AP', 'count_MAE', 'count_bias']
@@ -199,15 +190,15 @@ class LocountMetric(OneRecordMetric):
         print_log(f'\n{AsciiTable(rows).table}', MMLogger.get_current_instance())
         return metrics
 
-    def _write(self, results: list[dict[str, Any]]) -> None:
+    def _write(self, records: list[Record]) -> None:
         if self.truth is None:
             number = len(self.classes or ()) or 1 + max(
-                (int(one['pred']['labels'].max(initial=-1)) for one in results), default=-1
+                (int(one['pred']['labels'].max(initial=-1)) for one in records), default=-1
             )
             category_ids: Sequence[int] = range(number)
         else:
             category_ids = self.truth.category_ids(self.classes)
-        images = [(self._image_number(one['img_id']), one['pred']) for one in results]
+        images = [(self._image_number(one['img_id']), one['pred']) for one in records]
         path = f'{self.outfile_prefix}.bbox.json'
         left_out = write_counted_results(path, images, category_ids)
         if left_out:
@@ -261,7 +252,7 @@ def _listed_boxes(instances: Sequence[Mapping[str, Any]]) -> Arrays:
 
 
 def _check(pred: Arrays, true: Arrays, num_classes: int | None) -> None:
-    """What would otherwise be found out only after the last image."""
+    """Refuse now what the computation would refuse after the last image."""
     for name, part in (('pred_instances', pred), ('ground truth', true)):
         labels = part['labels']
         limit = math.inf if num_classes is None else num_classes
@@ -286,7 +277,7 @@ def _table(parts: Sequence[Arrays], names: Sequence[str]) -> dict[str, Any]:
     return {'images': np.repeat(np.arange(len(parts)), sizes), **joined}
 
 
-def _image_order(record: Mapping[str, Any]) -> tuple[int, int, str]:
+def _image_order(record: Record) -> tuple[int, int, str]:
     """Ids that are numbers ascend as numbers, as with COCO's code."""
     identity = record['img_id']
     return (0, int(identity), identity) if identity.isdecimal() else (1, 0, identity)

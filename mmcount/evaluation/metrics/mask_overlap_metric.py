@@ -25,14 +25,14 @@ from ..functional.mask_overlap import (
     match_masks,
     remove_pixels,
 )
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 
 FloatArray = NDArray[np.float64]
 
 
 @METRICS.register_module()
 class MaskOverlapMetric(OneRecordMetric):
-    """How well predicted instance masks cover the true ones.
+    """Overlap and average precision of predicted instance masks.
 
     ==============================  ============================================================================
     key (after ``segm/``)           meaning, as a share
@@ -58,10 +58,10 @@ class MaskOverlapMetric(OneRecordMetric):
 
     Args:
         iou_thrs: Thresholds of AP^r; the IoU has to be higher.
-        score_thr: Lowest score of a prediction that counts; every prediction when not given. Detectors that always give
-            many predictions get a higher ABO by them.
+        score_thr: Lowest score of a prediction that is taken; every one by default, since average precision ranks
+            them all. Detectors that always give many predictions get a higher ABO by them.
         matching: What a prediction takes: 'free', the best instance that is not taken yet; or 'best', the best
-            of all as in the development kit of VOC, where it is wrong if the instance is taken.
+            of all as in the development kit of VOC, which makes it wrong if the instance is taken.
         ap_mode: 'area' or '11points'.
         crowd: Compare predictions with ignored instances by the share of the predicted mask inside of them, as COCO
             does with crowds, instead of by IoU.
@@ -120,38 +120,21 @@ class MaskOverlapMetric(OneRecordMetric):
         self.pair_abo = pair_abo
         self.classwise = classwise
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Keep the overlaps of a batch.
-
-        Args:
-            data_batch: Not used.
-            data_samples: Data samples or their dicts, with ground truth and prediction.
-
-        Raises:
-            ValueError: An image lacks what is needed, or its masks do not fit together; the message names it.
-        """
-        for sample in data_samples:
-            fields = to_dict(sample)
-            try:
-                record = self._record(fields)
-            except ValueError as error:
-                raise ValueError(f'image {fields.get("img_id", "?")}: {error}') from error
-            self.add_record(fields, record)
-
-    def _record(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Keep the overlaps of an image, and what each prediction takes."""
         for name in ('gt_instances', 'pred_instances'):
-            if fields.get(name) is None:
-                raise ValueError(f'no {name!r}; found {sorted(fields)}')
-        shape = fields.get('ori_shape')
+            if sample.get(name) is None:
+                raise ValueError(f'no {name!r}; found {sorted(sample)}')
+        shape = sample.get('ori_shape')
         img_shape = None if shape is None else (int(shape[0]), int(shape[1]))
-        pred_labels, scores, pred = self._predictions(fields['pred_instances'], img_shape)
-        true_labels, true = self._masks('gt_instances', fields['gt_instances'], img_shape)
+        pred_labels, scores, pred = self._predictions(sample['pred_instances'], img_shape)
+        true_labels, true = self._masks('gt_instances', sample['gt_instances'], img_shape)
         num_true = len(true)
-        if fields.get('ignored_instances') is not None:
-            more_labels, more = self._masks('ignored_instances', fields['ignored_instances'], img_shape)
+        if sample.get('ignored_instances') is not None:
+            more_labels, more = self._masks('ignored_instances', sample['ignored_instances'], img_shape)
             true_labels, true = np.concatenate([true_labels, more_labels]), [*true, *more]
         if self.void == 'ignore':
-            void = _void_pixels(fields)
+            void = _void_pixels(sample)
             pred, true = remove_pixels(pred, void), remove_pixels(true, void)
         ignored = np.arange(len(true)) >= num_true
         ious = mask_ious(pred, true, ignored if self.crowd else None)
@@ -192,7 +175,7 @@ class MaskOverlapMetric(OneRecordMetric):
     def _masks(
         self, name: str, instances: Any, img_shape: tuple[int, int] | None, keep: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.int64], Rles]:
-        """Labels and encoded masks of instances, of those in ``keep`` where it is given."""
+        """Labels and encoded masks of instances, or of those in ``keep``."""
         fields = to_dict(instances)
         labels, masks = instance_labels(fields), fields.get('masks')
         num_classes = None if self.classes is None else len(self.classes)
@@ -216,20 +199,18 @@ class MaskOverlapMetric(OneRecordMetric):
                 'the image was resized'
             ) from error
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """The metrics of the merged records, one for each image."""
-        if not results:
-            raise ValueError('no image was evaluated')
-        labels = np.concatenate([one['true_labels'] for one in results])
-        best = np.concatenate([one['best'] for one in results])
-        images = [one['img_id'] for one in results for _ in one['best']]
-        answered = np.concatenate([np.isin(one['true_labels'], one['pred_labels']) for one in results])
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Compute the means of the overlaps, and the average precisions."""
+        labels = np.concatenate([one['true_labels'] for one in records])
+        best = np.concatenate([one['best'] for one in records])
+        images = [one['img_id'] for one in records for _ in one['best']]
+        answered = np.concatenate([np.isin(one['true_labels'], one['pred_labels']) for one in records])
         metrics = average_best_overlap(best, labels, images, answered)
         if not self.pair_abo:
             del metrics['ABO_pairs']
-        pred_labels = np.concatenate([one['pred_labels'] for one in results])
-        scores = np.concatenate([one['scores'] for one in results])
-        outcomes = np.concatenate([one['outcomes'] for one in results], axis=1)
+        pred_labels = np.concatenate([one['pred_labels'] for one in records])
+        scores = np.concatenate([one['scores'] for one in records])
+        outcomes = np.concatenate([one['outcomes'] for one in records], axis=1)
         present = [int(label) for label in np.unique(labels)]
         names = [str(label) if self.classes is None else self.classes[label] for label in present]
         for thr, row in zip(self.iou_thrs, outcomes, strict=True):
@@ -245,8 +226,7 @@ class MaskOverlapMetric(OneRecordMetric):
         if self.classwise:
             for name, label in zip(names, present, strict=True):
                 metrics[f'ABO_{name}'] = float(best[labels == label].mean())
-        # A key is left out where its number does not exist: loggers that write strict JSON cannot hold a NaN.
-        return {key: value for key, value in metrics.items() if not math.isnan(value)}
+        return metrics
 
 
 def _plain(masks: Any) -> Any:

@@ -1,17 +1,24 @@
 """Pointing accuracy, as a metric of the MMEngine runner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmcount.registry import METRICS
-from mmcount.structures.sample_fields import predicted_counts, to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import (
+    SCORE_THR,
+    counted_from,
+    predicted_counts,
+    to_dict,
+    to_numpy,
+    true_counts,
+)
 from mmcount.utils.atomic import write_atomic
 
 from ..functional.pointing import Assignment, box_containment, ellipse_containment, pointed_boxes
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 
 CURVE = tuple(round(0.05 * step, 2) for step in range(20))
 
@@ -20,7 +27,7 @@ CURVE = tuple(round(0.05 * step, 2) for step in range(20))
 class PointingMetric(OneRecordMetric):
     """Share of objects with a pointer of their own inside (Point-and-Count, table 2 and figure 3).
 
-    A pointer serves a box where more than a threshold of its area lies in it; this is not the intersection over union,
+    A pointer serves a box if more than a threshold of its area lies in it; this is not the intersection over union,
     as pointers are meant to be smaller than objects. The published measure looks only at images whose count is right.
 
     Keys, for a threshold of 0.5: ``pointing/accuracy@0.5`` over the images whose count is right,
@@ -32,8 +39,8 @@ class PointingMetric(OneRecordMetric):
         thresholds: Of the keys.
         max_count: Images with as many objects or more share a key; ``pred_counts`` from there on are right for them.
         assign: 'greedy' in the order of the annotation, as published, or 'optimal'.
-        score_thr: Pointers below are none, nor are they counted where a sample has no count of its own, as those of
-            detectors.
+        score_thr: Lowest score of an instance that counts and points, for detectors, which predict instances and no
+            counts.
         curve_file: Where the accuracy over thresholds from 0 to 0.95 is written as CSV, or None.
         collect_device: As in MMEngine.
         prefix: First part of the keys.
@@ -53,7 +60,7 @@ class PointingMetric(OneRecordMetric):
         thresholds: Sequence[float] = (0.5, 0.8),
         max_count: int = 4,
         assign: Assignment = 'greedy',
-        score_thr: float = 0.0,
+        score_thr: float = SCORE_THR,
         curve_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -69,48 +76,40 @@ class PointingMetric(OneRecordMetric):
         self.score_thr = score_thr
         self.curve_file = curve_file
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Keep, for each image, how many objects are hit at each threshold.
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Keep how many objects are hit at each threshold, and whether the count is right."""
+        ratios = self._ratios(sample)
+        every = (*self.thresholds, *CURVE)
+        hits = [int(pointed_boxes(ratios, threshold, self.assign).sum()) for threshold in every]
+        true = round(float(true_counts(sample).sum()))
+        pred = int(np.floor(predicted_counts(sample, score_thr=self.score_thr).sum() + 0.5))
+        return {
+            'hits': np.array(hits),
+            'boxes': ratios.shape[1],
+            'true': true,
+            'right': int(min(pred, self.max_count) == min(true, self.max_count)),
+        }
 
-        Raises:
-            ValueError: An image has no boxes or no pointers; the message names it.
-        """
-        for sample in data_samples:
-            fields = to_dict(sample)
-            ratios = self._ratios(fields)
-            every = (*self.thresholds, *CURVE)
-            hits = [int(pointed_boxes(ratios, threshold, self.assign).sum()) for threshold in every]
-            true = round(float(true_counts(fields).sum()))
-            pred = int(np.floor(predicted_counts(fields, score_thr=self.score_thr).sum() + 0.5))
-            record = {
-                'hits': np.array(hits),
-                'boxes': ratios.shape[1],
-                'true': true,
-                'right': int(min(pred, self.max_count) == min(true, self.max_count)),
-            }
-            self.add_record(fields, record)
-
-    def _ratios(self, fields: Any) -> np.ndarray:
+    def _ratios(self, sample: Mapping[str, Any]) -> np.ndarray:
         """(P, N) containment of the image's pointers in its boxes."""
-        name = fields.get('img_id', '?')
-        if fields.get('gt_instances') is None or to_dict(fields['gt_instances']).get('bboxes') is None:
-            raise ValueError(f'image {name} has no boxes of its objects (gt_instances.bboxes), which pointing needs')
-        boxes = to_numpy(to_dict(fields['gt_instances'])['bboxes']).reshape(-1, 4)
-        pointers = to_dict(fields.get('pred_instances') or {})
+        if sample.get('gt_instances') is None or to_dict(sample['gt_instances']).get('bboxes') is None:
+            raise ValueError("no boxes of the objects ('gt_instances.bboxes'), which pointing needs")
+        boxes = to_numpy(to_dict(sample['gt_instances'])['bboxes']).reshape(-1, 4)
+        pointers = to_dict(sample.get('pred_instances') or {})
         if pointers.get('bboxes') is None:
-            raise ValueError(f'image {name} has no pointers (pred_instances.bboxes)')
+            raise ValueError("no pointers ('pred_instances.bboxes')")
         kind = 'bboxes' if pointers.get('ellipses') is None else 'ellipses'
         shapes: np.ndarray = to_numpy(pointers[kind]).reshape(-1, 4)
         if pointers.get('scores') is not None:
-            shapes = shapes[to_numpy(pointers['scores']).reshape(-1) >= self.score_thr]
+            shapes = shapes[to_numpy(pointers['scores']).reshape(-1) >= counted_from(sample, self.score_thr)]
         return box_containment(shapes, boxes) if kind == 'bboxes' else ellipse_containment(shapes, boxes)
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Accuracies over the merged records."""
-        hits = np.stack([one['hits'] for one in results])
-        boxes = np.array([one['boxes'] for one in results])
-        true = np.minimum([one['true'] for one in results], self.max_count)
-        right = np.array([one['right'] for one in results], dtype=bool)
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Compute the accuracies, and write the curve."""
+        hits = np.stack([one['hits'] for one in records])
+        boxes = np.array([one['boxes'] for one in records])
+        true = np.minimum([one['true'] for one in records], self.max_count)
+        right = np.array([one['right'] for one in records], dtype=bool)
         if self.curve_file:
             self._write_curve(hits[:, len(self.thresholds) :], boxes, right)
         metrics = {}
@@ -123,9 +122,9 @@ class PointingMetric(OneRecordMetric):
             for key, kept in groups.items():
                 if boxes[kept].sum():
                     metrics[key] = float(found[kept].sum() / boxes[kept].sum())
-            judged = right & (boxes > 0)
-            if judged.any():
-                metrics[f'images@{threshold:g}'] = float((found == boxes)[judged].mean())
+            kept = right & (boxes > 0)
+            if kept.any():
+                metrics[f'images@{threshold:g}'] = float((found == boxes)[kept].mean())
         return metrics
 
     def _write_curve(self, hits: np.ndarray, boxes: np.ndarray, right: np.ndarray) -> None:

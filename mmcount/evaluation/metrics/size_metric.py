@@ -1,13 +1,13 @@
-"""How large objects are predicted to be, as a metric of the MMEngine runner."""
+"""Errors of predicted sizes, as a metric of the MMEngine runner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mmcount.registry import METRICS
 from mmcount.structures.sample_fields import to_dict, to_numpy
 
 from ..functional.scale import score_sizes, size_errors
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 
 
 @METRICS.register_module()
@@ -37,28 +37,17 @@ class SizeMetric(OneRecordMetric):
 
     default_prefix = 'size'
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Compare the boxes of a batch.
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Compare the boxes of an image."""
+        boxes = {}
+        for name in ('pred_instances', 'gt_instances'):
+            instances = sample.get(name)
+            found = None if instances is None else to_dict(instances).get('bboxes')
+            if found is None:
+                raise ValueError(f"{name} have no 'bboxes' to compare")
+            boxes[name] = to_numpy(found)
+        return score_sizes(boxes['pred_instances'], boxes['gt_instances'])
 
-        Args:
-            data_batch: Not used.
-            data_samples: Data samples or their dicts, with ground truth and prediction.
-        """
-        for sample in data_samples:
-            fields = to_dict(sample)
-            boxes = {}
-            for name in ('pred_instances', 'gt_instances'):
-                instances = fields.get(name)
-                found = None if instances is None else to_dict(instances).get('bboxes')
-                if found is None:
-                    raise ValueError(f"image {fields.get('img_id', '?')}: {name} have no 'bboxes' to compare")
-                boxes[name] = to_numpy(found)
-            try:
-                record = score_sizes(boxes['pred_instances'], boxes['gt_instances'])
-            except ValueError as error:
-                raise ValueError(f'image {fields.get("img_id", "?")}: {error}') from error
-            self.add_record(fields, record)
-
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Pool the records, one for each image."""
-        return size_errors(results)
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Pool the records."""
+        return size_errors(records)

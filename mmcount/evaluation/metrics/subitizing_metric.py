@@ -1,17 +1,17 @@
 """Accuracy of small counts, as a metric of the MMEngine runner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmcount.registry import METRICS
-from mmcount.structures.sample_fields import predicted_counts, to_dict, to_numpy, true_counts
+from mmcount.structures.sample_fields import SCORE_THR, predicted_counts, to_numpy, true_counts
 from mmcount.utils.atomic import write_atomic
 
 from ..functional.subitizing import subitizing_table
-from .base import OneRecordMetric
+from .base import OneRecordMetric, Record
 
 
 @METRICS.register_module()
@@ -22,12 +22,12 @@ class SubitizingMetric(OneRecordMetric):
     ``subitizing/accuracy_0`` ... ``subitizing/accuracy_4+``, and the same with ``AP`` where all images carry
     ``pred_count_scores``.
 
-    The paper's table 1 sets accuracies of its own beside numbers of Zhang et al. that look like average precisions;
-    both are reported here.
+    Table 1 of the paper compares its accuracies with numbers of Zhang et al. that look like average precisions; both
+    are reported here.
 
     Args:
         max_count: The open class.
-        score_thr: Lowest score of an instance that counts, for detectors.
+        score_thr: Lowest score of an instance that counts, for detectors, which predict instances and no counts.
         table_file: Where the table is written as CSV, or None.
         collect_device: As in MMEngine.
         prefix: First part of the keys.
@@ -44,7 +44,7 @@ class SubitizingMetric(OneRecordMetric):
     def __init__(
         self,
         max_count: int = 4,
-        score_thr: float = 0.3,
+        score_thr: float = SCORE_THR,
         table_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -56,32 +56,23 @@ class SubitizingMetric(OneRecordMetric):
         self.score_thr = score_thr
         self.table_file = table_file
 
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Keep the counts of a batch.
+    def record(self, sample: Mapping[str, Any]) -> Record:
+        """Keep the counts of an image, and the scores of every count if there are any."""
+        record: Record = {
+            'pred': float(predicted_counts(sample, score_thr=self.score_thr).sum()),
+            'true': float(true_counts(sample).sum()),
+        }
+        if sample.get('pred_count_scores') is not None:
+            scores = to_numpy(sample['pred_count_scores']).reshape(-1)
+            if len(scores) != self.max_count + 1:
+                raise ValueError(f'pred_count_scores has {len(scores)} counts, expected {self.max_count + 1}')
+            record['scores'] = scores
+        return record
 
-        Raises:
-            ValueError: An image lacks a count; the message names it.
-        """
-        for sample in data_samples:
-            fields = to_dict(sample)
-            record: dict[str, Any] = {
-                'pred': float(predicted_counts(fields, score_thr=self.score_thr).sum()),
-                'true': float(true_counts(fields).sum()),
-            }
-            if fields.get('pred_count_scores') is not None:
-                scores = to_numpy(fields['pred_count_scores']).reshape(-1)
-                if len(scores) != self.max_count + 1:
-                    raise ValueError(
-                        f'image {fields.get("img_id", "?")}: pred_count_scores has {len(scores)} counts, expected '
-                        f'{self.max_count + 1}'
-                    )
-                record['scores'] = scores
-            self.add_record(fields, record)
-
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """The table of the merged records, as keys."""
-        scores = np.stack([one['scores'] for one in results]) if all('scores' in one for one in results) else None
-        pred, true = [one['pred'] for one in results], [one['true'] for one in results]
+    def compute(self, records: list[Record]) -> dict[str, float]:
+        """Compute the table, and write it."""
+        scores = np.stack([one['scores'] for one in records]) if all('scores' in one for one in records) else None
+        pred, true = [one['pred'] for one in records], [one['true'] for one in records]
         rows = subitizing_table(pred, true, self.max_count, scores)
         if self.table_file:
             header = list(rows[0])
@@ -91,6 +82,6 @@ class SubitizingMetric(OneRecordMetric):
         for row in rows:
             suffix = '' if row['count'] == 'mean' else f'_{row["count"]}'
             for key in ('accuracy', 'AP'):
-                if key in row and row['images'] and not np.isnan(float(row[key])):
+                if key in row and row['images']:
                     metrics[f'{key}{suffix}'] = float(row[key])
         return metrics

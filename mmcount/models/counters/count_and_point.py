@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmcount.models.pointing import density_peaks, stack_blocks, weighted_cells
+from mmcount.models.pointing import density_peak_clusters, stack_blocks, weighted_cells
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample, CountPrediction
 
@@ -133,7 +133,7 @@ def peak_signature(heat: np.ndarray, num_peaks: int = 8) -> np.ndarray:
     signature = np.zeros(2 * num_peaks + 2)
     if len(cells) == 0:
         return signature
-    peaks = density_peaks(cells, weights, min_distance=0.0, min_density=0.0)
+    peaks = density_peak_clusters(cells, weights, min_distance=0.0, min_density=0.0)
     product = peaks.density * peaks.distance
     ranked = np.argsort(-product, kind='stable')[:num_peaks]
     signature[: len(ranked)] = peaks.density[ranked] / peaks.density.max()

@@ -9,7 +9,7 @@ from .clusterers import (
     MeanShiftClusterer,
 )
 from .count_classifier import CountSVM
-from .density_peaks import DensityPeakResult, density_peaks
+from .density_peak_clusters import DensityPeakResult, density_peak_clusters
 from .feature_blocks import feature_block, stack_blocks
 from .gaussian_mixture import GaussianMixture, fit_gaussian_mixture
 from .heat_maps import heat_for, suppress_mean, weighted_cells
@@ -27,7 +27,7 @@ __all__ = [
     'MeanShiftClusterer',
     'Pointers',
     'box_pointers',
-    'density_peaks',
+    'density_peak_clusters',
     'ellipse_pointers',
     'feature_block',
     'fit_gaussian_mixture',

@@ -10,7 +10,7 @@ from scipy import ndimage
 from mmcount.ops import find_peaks
 from mmcount.registry import TASK_UTILS
 
-from .density_peaks import density_peaks
+from .density_peak_clusters import density_peak_clusters
 from .heat_maps import weighted_cells
 
 IntArray = NDArray[np.int64]
@@ -58,7 +58,7 @@ class CellClusterer(ABC):
 
 @TASK_UTILS.register_module()
 class DensityPeakClusterer(CellClusterer):
-    """:func:`density_peaks` on the cells; the arguments are its own."""
+    """:func:`density_peak_clusters` on the cells; the arguments are its own."""
 
     def __init__(
         self,
@@ -76,11 +76,11 @@ class DensityPeakClusterer(CellClusterer):
             remove_halo=remove_halo,
         )
         # Nonsense is refused when the config is built, not at the first image.
-        density_peaks(np.zeros((1, 2)), np.ones(1), **self.options)
+        density_peak_clusters(np.zeros((1, 2)), np.ones(1), **self.options)
 
     def cluster(self, heat: FloatArray, points: FloatArray, weights: FloatArray, num_clusters: int | None) -> IntArray:
         """See the base."""
-        return density_peaks(points, weights, num_clusters=num_clusters, **self.options).labels
+        return density_peak_clusters(points, weights, num_clusters=num_clusters, **self.options).labels
 
 
 @TASK_UTILS.register_module()

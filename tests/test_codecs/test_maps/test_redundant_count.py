@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.real_data import data_root
 from mmcount.codecs import RedundantCountCodec
 from mmcount.codecs.maps.redundant_count import redundant_estimates
-from mmcount.testing import data_root
 from tests.encoding import decoded, encoded
 
 STRIDES = (1, 2, 4, 8, 16, 32)

@@ -10,8 +10,8 @@ from mmengine.structures import InstanceData
 
 from mmcount.datasets import NWPUCrowd
 from mmcount.evaluation import LocalizationMetric
-from mmcount.evaluation.functional import Heads, box_levels, box_sigmas
-from mmcount.evaluation.metrics import read_points, write_heads
+from mmcount.evaluation.functional import CrowdPoints, box_levels, box_sigmas
+from mmcount.evaluation.metrics import read_points, write_crowd_points
 from mmcount.registry import TRANSFORMS
 
 NUMBERS = {'0001': 0, '0002': 1, '0003': 3, '0004': 40, '0005': 0, '0006': 700}
@@ -38,11 +38,11 @@ def files(trees):
         boxes = np.concatenate((points - np.array([2, 3]), points + np.array([2, 3])), axis=1)
         located = np.round(points)
         sigmas = box_sigmas(boxes, 'nearest')
-        heads[name] = Heads(located, sigmas, box_levels(boxes))
+        heads[name] = CrowdPoints(located, sigmas, box_levels(boxes))
         # Integers, as the benchmark's files have them; more than heads, or fewer.
         kept = points[rng.random(number) < 0.8]
         predictions[name] = np.trunc(np.concatenate((kept + 1.5, rng.uniform(0, 30, (number % 3, 2)))))
-    write_heads(trees.root / 'val_gt_loc.txt', heads)
+    write_crowd_points(trees.root / 'val_gt_loc.txt', heads)
     return trees.root, predictions
 
 

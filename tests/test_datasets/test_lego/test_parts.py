@@ -5,10 +5,10 @@ import struct
 import numpy as np
 import pytest
 
+from benchmarks.real_data import data_root
 from mmcount.datasets.lego import parts as parts_module
 from mmcount.datasets.lego.idx import find_idx_file, read_idx
 from mmcount.datasets.lego.parts import SPLITS, DigitParts, load_parts
-from mmcount.testing import data_root
 
 
 def write_mnist(folder, labels, prefix='train', images=None):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcount.models.pointing import box_pointers, density_peaks, suppress_mean
+from mmcount.models.pointing import box_pointers, density_peak_clusters, suppress_mean
 from mmcount.registry import TASK_UTILS
 
 CLUSTERERS = [
@@ -91,7 +91,7 @@ def test_members_follow_their_nearest_denser_neighbour():
     rng = np.random.default_rng(1)
     points = rng.uniform(0, 10, (40, 2))
     weights = rng.uniform(0.1, 1, 40)
-    result = density_peaks(points, weights, cutoff=1.0, min_distance=2.0)
+    result = density_peak_clusters(points, weights, cutoff=1.0, min_distance=2.0)
     apart = np.linalg.norm(points[:, None] - points[None], axis=2)
     density = (np.exp(-(apart**2)) * weights[None]).sum(axis=1)
     assert result.density == pytest.approx(density)
@@ -110,8 +110,8 @@ def test_members_follow_their_nearest_denser_neighbour():
 def test_the_halo_is_dropped():
     points = np.array([[0, 0], [1, 0], [2, 0], [3, 0], [4, 0]], float)
     weights = np.array([5, 2, 0.5, 2, 5])
-    kept = density_peaks(points, weights, min_distance=2.5)
-    bare = density_peaks(points, weights, min_distance=2.5, remove_halo=True)
+    kept = density_peak_clusters(points, weights, min_distance=2.5)
+    bare = density_peak_clusters(points, weights, min_distance=2.5, remove_halo=True)
     assert (kept.labels >= 0).all()
     assert bare.labels[2] == -1
     assert bare.labels[0] >= 0
@@ -119,7 +119,7 @@ def test_the_halo_is_dropped():
 
 
 def test_centres_are_no_halo_even_where_clusters_touch():
-    touching = density_peaks([[0, 0], [1, 0]], [1, 1], num_clusters=2, remove_halo=True)
+    touching = density_peak_clusters([[0, 0], [1, 0]], [1, 1], num_clusters=2, remove_halo=True)
     assert touching.labels.tolist() == [0, 1]
 
 

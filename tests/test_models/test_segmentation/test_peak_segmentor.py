@@ -13,10 +13,10 @@ from mmengine.runner.checkpoint import get_state_dict
 from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 
+from benchmarks.real_data import data_root
 from mmcount.models import DenseCounter, PeakSegmentor
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample
-from mmcount.testing import data_root
 
 RESNET = dict(type='mmdet.ResNet', depth=18, style='pytorch', norm_eval=False, base_channels=16, stem_channels=16)
 LOWER_COUNT = dict(
