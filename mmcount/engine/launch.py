@@ -5,14 +5,18 @@ import logging
 import os
 import os.path as osp
 import sys
+from collections.abc import Sequence
 
 import torch
 import torch.distributed
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from mmcount.utils import register_all_modules
+from mmcount.utils.config_files import config_path
 
+from .checkpoints import use_safe_checkpoints
 from .config import read_config
 from .options import OptionAction
 
@@ -29,6 +33,11 @@ def common_parser(description: str) -> argparse.ArgumentParser:
         nargs='+',
         action=OptionAction,
         help='override values and variables of the config as key=value; lists as key=a,b or key="[a,b]"',
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='unpickle any object in checkpoints, which runs their code',
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
@@ -50,6 +59,27 @@ def load_config(args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         cfg.work_dir = osp.join('./work_dirs', osp.splitext(osp.basename(args.config))[0])
     return cfg
+
+
+def command_config(config: str, overrides: Sequence[str] = (), work_dir: str | None = None) -> Config:
+    """The config of the command ``mmcount``, read as the scripts in ``tools`` read theirs.
+
+    Args:
+        config: File, or name of a config that comes along.
+        overrides: Entries ``key=value``, as of ``--cfg-options``.
+        work_dir: Folder of the run.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: An override is no ``key=value``.
+    """
+    wrong = [one for one in overrides if '=' not in one or one.startswith(('=', '-'))]
+    if wrong:
+        raise ValueError(f'expected key=value after the config, got {wrong[0]!r}')
+    arguments = [config_path(config), *(['--work-dir', work_dir] if work_dir else [])]
+    if overrides:
+        arguments += ['--cfg-options', *overrides]
+    return load_config(common_parser('').parse_args(arguments))
 
 
 def enable_mixed_precision(cfg: Config, has_accelerator: bool) -> None:
@@ -114,3 +144,65 @@ def build_runner(cfg: Config) -> Runner:
     from mmengine.registry import RUNNERS
 
     return RUNNERS.build(cfg)
+
+
+def run_training(cfg: Config, amp: bool = False, resume: str | None = None, trust_checkpoint: bool = False) -> None:
+    """Train.
+
+    Args:
+        cfg: Of :func:`load_config`.
+        amp: Train in mixed precision.
+        resume: Checkpoint to resume from; 'auto' takes the latest of the work dir.
+        trust_checkpoint: Unpickle any object in checkpoints, which runs code of the files.
+    """
+    use_safe_checkpoints(trust_checkpoint)
+    if amp:
+        enable_mixed_precision(cfg, has_accelerator=get_device() != 'cpu')
+    if resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else resume
+    build_runner(cfg).train()
+
+
+def run_test(
+    cfg: Config,
+    checkpoint: str,
+    out: str | None = None,
+    csv: str | None = None,
+    show_dir: str | None = None,
+    precision: str | None = None,
+    trust_checkpoint: bool = False,
+) -> dict[str, float]:
+    """Test.
+
+    Args:
+        cfg: Of :func:`load_config`.
+        checkpoint: The weights.
+        out: Pickle file of all predictions.
+        csv: CSV file with a row for every image and class.
+        show_dir: Folder that gets a picture of every image.
+        precision: 'fp32' or 'bf16': prepare the model for fast inference; None tests it as it was trained.
+        trust_checkpoint: Unpickle any object in the checkpoint, which runs code of the file.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: An option is not valid.
+    """
+    use_safe_checkpoints(trust_checkpoint)
+    cfg.load_from = checkpoint
+    if show_dir is not None:
+        cfg.default_hooks.visualization.update(draw=True, test_out_dir=show_dir)
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    if csv is not None:
+        evaluators = [*evaluators, dict(type='mmcount.DumpCounts', out_file=csv)]
+    if out is not None:
+        if not out.endswith(('.pkl', '.pickle')):
+            raise ValueError(f'--out must end in .pkl or .pickle, got {out}')
+        evaluators = [*evaluators, dict(type='DumpResults', out_file_path=out)]
+    cfg.test_evaluator = evaluators
+    if precision is not None:
+        hook = dict(type='mmcount.PrepareInferenceHook', precision=precision)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+    return build_runner(cfg).test()
