@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmcount.datasets.formats.counts_csv import parse_counts_csv
-from mmcount.datasets.formats.points_csv import parse_points_csv
+from mmcount.datasets.formats.counts_table import read_counts_csv
+from mmcount.datasets.formats.points_table import read_points_csv
 from mmcount.datasets.formats.tables import ImageRows, read_text
 from mmcount.models.layers.count_calibration import CountCalibration, fit_line
 from mmcount.utils.atomic import write_atomic
@@ -80,10 +80,10 @@ def read_counts(path: str | Path, classes: tuple[str, ...]) -> dict[str, np.ndar
     file, text = str(path), read_text(str(path))
     table: ImageRows
     if _has_points(text):
-        table = parse_points_csv(text, file)
+        table = read_points_csv(file)
         numbers = np.ones(len(table.images))
     else:
-        counted = parse_counts_csv(text, file, None if len(classes) == 1 else classes)
+        counted = read_counts_csv(file, None if len(classes) == 1 else classes)
         table, numbers = counted, counted.counts
     names = table.classes
     if len(classes) > 1 and names is None:
