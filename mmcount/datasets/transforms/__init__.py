@@ -6,6 +6,7 @@ from .formatting import GenerateTarget, PackCountInputs
 from .geometric import HaloCrop, RandomDihedral
 from .loading import LoadCountAnnotations, LoadImage
 from .proposals import LoadMaskProposals
+from .side_range import ResizeToSideRange
 
 __all__ = [
     'CountsInLabels',
@@ -18,4 +19,5 @@ __all__ = [
     'RandomDihedral',
     'RandomScaleToMultiple',
     'ResizeToMinimum',
+    'ResizeToSideRange',
 ]
