@@ -126,6 +126,26 @@ MODEL_CONFIGS = {
         ),
         pad_size_divisor=4,
     ),
+    'P2PNet': dense(
+        dict(
+            type='mmcount.PointProposalHead',
+            codec=dict(type='mmcount.PointProposalCodec', rows=1, columns=1, offset_scale=8, stride=4),
+            in_channels=(WIDTH,),
+            feat_channels=16,
+            num_convs=0,
+        ),
+        pad_size_divisor=4,
+    ),
+    'DM-Count': dense(
+        dict(
+            type='mmcount.DistributionMatchingHead',
+            codec=dict(type='mmcount.DotMapCodec', stride=4),
+            in_channels=WIDTH,
+            feat_channels=(8,),
+            upsample=1,
+        ),
+        pad_size_divisor=4,
+    ),
     'ILC': counts_head('LowerCountHead', peak_radius=2),
     'CAM + MSE': counts_head('PooledCountHead'),
     'Peak + MSE': counts_head('PooledCountHead', pooling='peak'),
