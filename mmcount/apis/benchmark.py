@@ -19,8 +19,9 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
 from mmcount.engine.checkpoints import use_safe_checkpoints
+from mmcount.engine.config import read_config
 from mmcount.engine.hooks import ThroughputHook
-from mmcount.engine.launch import build_runner, merge_options
+from mmcount.engine.launch import build_runner
 from mmcount.utils import register_all_modules
 from mmcount.utils.atomic import write_atomic
 
@@ -162,10 +163,7 @@ def _check(contenders: Sequence[Contender], options: BenchmarkOptions) -> None:
 
 def _config(contender: Contender, options: BenchmarkOptions) -> Config:
     register_all_modules(init_default_scope=False)
-    cfg = Config.fromfile(contender.config)
-    if options.cfg_options:
-        merge_options(cfg, dict(options.cfg_options))
-    return cfg
+    return read_config(contender.config, options.cfg_options)
 
 
 def _identity(contender: Contender, options: BenchmarkOptions) -> str:

@@ -1,7 +1,6 @@
 """From the command line to MMEngine's runner: what ``tools/train.py`` and ``tools/test.py`` share."""
 
 import argparse
-import copy
 import logging
 import os
 import os.path as osp
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.distributed
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
 
@@ -18,6 +17,8 @@ from mmcount.utils import register_all_modules
 from mmcount.utils.config_files import config_path
 
 from .checkpoints import use_safe_checkpoints
+from .config import read_config
+from .options import OptionAction
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -30,8 +31,8 @@ def common_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
-        help='override config values as key=value; lists as key="[a,b]" or key=a,b',
+        action=OptionAction,
+        help='override values and variables of the config as key=value; lists as key=a,b or key="[a,b]"',
     )
     parser.add_argument(
         '--trust-checkpoint',
@@ -44,16 +45,14 @@ def common_parser(description: str) -> argparse.ArgumentParser:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config and merge what the command line says.
+    """Read the config with the overrides of the command line.
 
     The work dir is, in this order: the argument, the config's, ``./work_dirs/<name of the config>``.
     """
     register_all_modules(init_default_scope=False)
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        merge_options(cfg, args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -81,39 +80,6 @@ def command_config(config: str, overrides: Sequence[str] = (), work_dir: str | N
     if overrides:
         arguments += ['--cfg-options', *overrides]
     return load_config(common_parser('').parse_args(arguments))
-
-
-def replace_values(node: object, key: str, old: object, new: object) -> None:
-    """Write ``new`` wherever ``node`` holds ``old`` under ``key``, at any depth."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == key and value == old:
-                node[name] = copy.deepcopy(new)
-            else:
-                replace_values(value, key, old, new)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            replace_values(value, key, old, new)
-
-
-def merge_options(cfg: Config, options: dict) -> None:
-    """Merge ``--cfg-options``, and let a variable of the config reach all places that it was written into.
-
-    A config writes ``split = dict(...)`` once and uses it in three dataloaders. MMEngine evaluates the file first, so
-    an override of ``split.seed`` alone would change the variable and none of its uses. Here every value that stands
-    under the variable's own name and equals its old value follows it; what a config set to something else stays.
-
-    Args:
-        cfg: Changed in place.
-        options: Dotted keys to values.
-    """
-    names = {key.split('.')[0] for key in options}
-    before = {name: copy.deepcopy(cfg[name]) for name in names if name in cfg}
-    cfg.merge_from_dict(options)
-    for name, old in before.items():
-        new = cfg[name]
-        if new != old:
-            replace_values(cfg._cfg_dict, name, old, new)
 
 
 def enable_mixed_precision(cfg: Config, has_accelerator: bool) -> None:

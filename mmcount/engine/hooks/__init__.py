@@ -1,5 +1,6 @@
 """Hooks of the runner."""
 
+from .config_check_hook import ConfigCheckHook
 from .count_calibration_hook import CountCalibrationHook
 from .count_visualization_hook import CountVisualizationHook
 from .data_init_hook import DataInitHook
@@ -9,6 +10,7 @@ from .throughput_hook import ThroughputHook
 from .training_stage_hook import TrainingStageHook
 
 __all__ = [
+    'ConfigCheckHook',
     'CountCalibrationHook',
     'CountVisualizationHook',
     'DataInitHook',
