@@ -99,7 +99,7 @@ def test_config_trains_one_step_and_predicts(path):
     cfg = load(path)
     model = small_model(cfg).train()
     num_classes = counter_of(model).head.num_classes
-    train = small_dataset(cfg.train_dataloader.dataset.pipeline, num_classes)
+    train = small_dataset(reader_of(cfg.train_dataloader).pipeline, num_classes)
     batch = pseudo_collate([train[0], train[1]])
     if any(hook['type'] == 'mmcount.DataInitHook' for hook in cfg.custom_hooks):
         model.init_from_data([copy.deepcopy(batch)])
@@ -118,6 +118,14 @@ def test_config_trains_one_step_and_predicts(path):
     assert torch.isfinite(samples[0].pred_counts).all()
 
 
+def reader_of(loader):
+    """The config of the data set inside of wrappers."""
+    dataset = loader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    return dataset
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_builds_its_runner_parts_and_writes_scopes(path):
     cfg = load(path)
@@ -128,7 +136,7 @@ def test_config_builds_its_runner_parts_and_writes_scopes(path):
             assert METRICS.build(copy.deepcopy(metric)) is not None
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.type.startswith(('mmcount.', 'mmdet.'))
-        for step in loader.dataset.pipeline:
+        for step in reader_of(loader).pipeline:
             assert step['type'].startswith(('mmcount.', 'mmdet.'))
             assert TRANSFORMS.build(copy.deepcopy(dict(step))) is not None
     visualizer = dict(cfg.visualizer, name=f'visualizer-{path.stem}', vis_backends=None)
@@ -140,12 +148,12 @@ def test_config_builds_its_runner_parts_and_writes_scopes(path):
 def test_training_and_model_speak_one_codec(path):
     cfg = load(path)
     codecs = [
-        step['codec'] for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'mmcount.GenerateTarget'
+        step['codec'] for step in reader_of(cfg.train_dataloader).pipeline if step['type'] == 'mmcount.GenerateTarget'
     ]
     if not codecs:
         # Heads without a target map learn from counts of whole images, known up to the same limit on both sides.
         assert 'codec' not in counter_of(cfg.model).head
-        assert cfg.train_dataloader.dataset.count_limit == counter_of(cfg.model).head.get('limit', 4)
+        assert cfg.train_dataloader.dataset.limit == counter_of(cfg.model).head.get('limit', 4)
         return
     (pipeline_codec,) = codecs
     assert pipeline_codec == cfg.model.head.codec
@@ -161,7 +169,7 @@ def without_weights(config):
 
 def batch_of(cfg, loader, num_classes):
     """Two images of the pipeline of a config."""
-    dataset = small_dataset(cfg[loader].dataset.pipeline, num_classes)
+    dataset = small_dataset(reader_of(cfg[loader]).pipeline, num_classes)
     return pseudo_collate([dataset[0], dataset[1]])
 
 

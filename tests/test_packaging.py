@@ -1,3 +1,4 @@
+import ast
 import importlib.util
 import json
 import os
@@ -177,6 +178,54 @@ def test_every_metafile_of_the_model_index_exists():
 @pytest.mark.parametrize('script', sorted((ROOT / 'tools').rglob('*.sh')), ids=lambda path: path.name)
 def test_shell_scripts_parse(script):
     subprocess.run(['bash', '-n', str(script)], check=True)
+
+
+def test_a_module_of_data_sets_and_of_the_interface_has_its_name_to_itself():
+    """A traceback or a search for ``coco.py`` must not end in two places."""
+    places = {}
+    for path in (ROOT / 'mmcount').rglob('*.py'):
+        # generators of scenes are built alike: their folder is a part of their names
+        if path.name != '__init__.py' and path.parent.name not in ('lego', 'cells'):
+            places.setdefault(path.name, []).append(path.relative_to(ROOT / 'mmcount').as_posix())
+    shared = [where for where in places.values() if len(where) > 1]
+    assert not [where for where in shared if any(one.startswith(('datasets/', 'apis/')) for one in where)]
+
+
+#: Packages from the ground up: each imports only those before it.
+FLOORS = (
+    'utils', 'zoo', 'structures', 'ops', 'codecs', 'visualization',
+    'datasets', 'models', 'evaluation', 'engine', 'apis', 'cli',
+)  # fmt: skip
+
+
+def imported(path):
+    """Names that a module imports, at its top or later: 'mmcount.utils.errors.AnnotationError'."""
+    package = ('mmcount', *path.relative_to(ROOT / 'mmcount').parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else ()
+            module = '.'.join((*start, *filter(None, [node.module])))
+            yield from (f'{module}.{one.name}' for one in node.names)
+
+
+def test_imports_only_go_down():
+    upward = []
+    for floor, package in enumerate(FLOORS):
+        above = tuple(f'mmcount.{other}.' for other in FLOORS[floor + 1 :])
+        for path in (ROOT / 'mmcount' / package).rglob('*.py'):
+            upward += [f'{path.relative_to(ROOT)}: {name}' for name in imported(path) if f'{name}.'.startswith(above)]
+    assert not upward
+
+
+def test_parsers_need_no_registry_and_no_deep_learning_framework():
+    known = {*sys.stdlib_module_names, 'numpy', 'PIL', 'pycocotools', 'scipy', 'h5py', 'mmcount'}
+    for path in (ROOT / 'mmcount' / 'datasets' / 'formats').glob('*.py'):
+        for name in imported(path):
+            package, _, inner = name.partition('.')
+            assert package in known, name
+            assert package != 'mmcount' or inner.startswith(('utils.', 'datasets.formats.')), name
 
 
 def bash(script, **environment):

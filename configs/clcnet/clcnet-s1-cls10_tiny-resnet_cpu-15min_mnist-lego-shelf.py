@@ -1,6 +1,7 @@
 _base_ = './faster-rcnn_tiny-resnet_cpu-15min_mnist-lego-shelf.py'
 
 model = dict(
+    type='mmcount.CLCNet',
     roi_head=dict(
         type='mmcount.CountRoIHead',
         codec=dict(type='mmcount.DigitCodec', max_count=20, base=10),

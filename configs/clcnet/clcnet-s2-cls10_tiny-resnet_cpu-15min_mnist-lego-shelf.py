@@ -2,6 +2,7 @@ _base_ = './cascade-rcnn-s2_tiny-resnet_cpu-15min_mnist-lego-shelf.py'
 
 # AP_lc 0.657 on 300 test scenes (seed 0); Cascade R-CNN without counts: 0.123.
 model = dict(
+    type='mmcount.CLCNet',
     roi_head=dict(
         type='mmcount.CascadeCountRoIHead',
         codec=dict(type='mmcount.DigitCodec', max_count=20, base=10),

@@ -2,6 +2,7 @@ _base_ = './cascade-rcnn_r50_fpn_1x_locount.py'
 
 # The detector with one count layer more at every stage; the weight of the count loss is 0.1.
 model = dict(
+    type='mmcount.CLCNet',
     roi_head=dict(
         type='mmcount.CascadeCountRoIHead',
         codec=dict(type='mmcount.DigitCodec', max_count=56, base=2),

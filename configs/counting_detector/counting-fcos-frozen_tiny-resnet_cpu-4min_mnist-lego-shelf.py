@@ -7,6 +7,7 @@ model = dict(
     type='mmcount.CountingDetector',
     detector=dict(_base_.model, init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     freeze_detector=True,
+    backbone=dict(),
     roi_extractor=dict(featmap_strides=[8], out_channels=64),
     count_head=dict(
         codec=dict(type='mmcount.DigitCodec', max_count=20, base=10, num_stages=2),

@@ -6,14 +6,14 @@ model = dict(
     roi_extractor=dict(featmap_strides=[8], out_channels=512),
 )
 train_pipeline = [
-    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadImageFromFile'),
     dict(type='mmcount.LoadCountAnnotations', geometry='counted_bboxes'),
     dict(type='mmdet.Resize', scale=(300, 300), keep_ratio=False),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmcount.PackCountInputs'),
 ]
 test_pipeline = [
-    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadImageFromFile'),
     dict(type='mmdet.Resize', scale=(300, 300), keep_ratio=False),
     dict(type='mmcount.LoadCountAnnotations', geometry='counted_bboxes'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),

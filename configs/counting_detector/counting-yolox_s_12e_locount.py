@@ -6,7 +6,7 @@ model = dict(
         _delete_=True,
         _base_='mmdet::yolox/yolox_s_8xb8-300e_coco.py',
         data_preprocessor=dict(batch_augments=None),
-        test_cfg=dict(max_per_img=150),
+        test_cfg=dict(nms=dict(max_num=150)),
     ),
     roi_extractor=dict(featmap_strides=[8, 16, 32], out_channels=128),
 )

@@ -14,8 +14,8 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from rich.progress import track
 
+from mmcount.apis.dataset_converters.points_export import name_below, shortest_decimal
 from mmcount.datasets import CountDataset, CrowdDataset
-from mmcount.datasets.points_export import _image_name, _shortest
 from mmcount.models.heads import ScaleMapHead
 from mmcount.models.tiling import MapTiles
 from mmcount.registry import DATASETS
@@ -239,13 +239,18 @@ def _images(
         root = str(Path(image_root or dataset.data_root or '.').absolute())
         for index in range(len(dataset)):
             info = dataset.get_data_info(index)
-            yield _image_name(info, root), (dataset, info)
+            yield name_below(info, root), (dataset, info)
 
 
 def _rows(name: str, dataset: CountDataset, info: dict[str, Any], boxes: np.ndarray) -> list[list[str]]:
     classes = dataset.metainfo['classes']
     return [
-        [name, *map(_shortest, point), classes[label], *(f'{value:.3f}'.rstrip('0').rstrip('.') for value in box)]
+        [
+            name,
+            *map(shortest_decimal, point),
+            classes[label],
+            *(f'{value:.3f}'.rstrip('0').rstrip('.') for value in box),
+        ]
         for point, label, box in zip(info['points'], info['labels'], boxes.tolist(), strict=True)
     ]
 

@@ -1,5 +1,7 @@
 """Readers of annotated images, their transforms, and data made on the fly."""
 
+from mmcount.utils.errors import AnnotationError
+
 from . import lego, transforms  # imported for their registered modules
 from .coco import COCOCounts
 from .count_dataset import CountDataset, class_palette
@@ -7,9 +9,9 @@ from .counted_coco import CountedCocoDataset
 from .counts_csv import CountsCSVDataset
 from .crowd import FDST, UCFQNRF, CrowdDataset, JHUCrowd, NWPUCrowd, ShanghaiTechA, ShanghaiTechB
 from .dot_images import AdipocyteCells, DotImageDataset, MBMCells, VGGCells
-from .errors import AnnotationError
 from .lego import MNISTLego
-from .locount import LocountDataset
+from .locount_dataset import LocountDataset
+from .lower_counts import LowerCounts
 from .points_csv import PointsCSVDataset
 from .salient import MSO, SOS, SalientCoco
 from .splits import CountSplit
@@ -31,6 +33,7 @@ __all__ = [
     'DotImageDataset',
     'JHUCrowd',
     'LocountDataset',
+    'LowerCounts',
     'MBMCells',
     'MNISTLego',
     'NWPUCrowd',

@@ -3,17 +3,16 @@
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmcount.registry import DATASETS
-from mmcount.utils.atomic import write_atomic
+from mmcount.utils.errors import AnnotationError, did_you_mean
 
 from .count_dataset import CountDataset
-from .errors import AnnotationError, did_you_mean
-from .formats.coco import HALVES, half_of, image_order, parse_box, parse_count, read_coco, read_id_list
+from .formats.coco_json import HALVES, half_of, image_order, parse_box, read_coco, read_id_list
+from .formats.numbers import parse_count
 
 
 @DATASETS.register_module()
@@ -40,13 +39,12 @@ class COCOCounts(CountDataset):
     Args:
         ann_file: The JSON file, relative to ``data_root``.
         count_crowd: Let a crowd region (``iscrowd``) count as one object. Otherwise it is kept with ``ignore_flags``,
-            as instance segmentation is judged.
+            as in the evaluation of instance segmentation.
         with_mask: Give ``masks``, COCO segmentations. An object without one is kept as its box, with
             ``ignore_flags``; its count stays.
         split_rule: None, 'cev' or 'countseg'.
         val_half: 'val' or 'test', the first or second half of the images; None for all of them.
-        image_list: A file with the ids of the images to use, one per line, in place of rule and half; see
-            :meth:`write_image_list`.
+        image_list: A file with the ids of the images to use, one per line, in place of rule and half.
         metainfo: ``dict(classes=(...))`` selects and orders categories by name; objects of others are not counted.
         **kwargs: As :class:`CountDataset`; ``data_prefix=dict(img=...)`` is the image folder below ``data_root``.
 
@@ -162,15 +160,6 @@ class COCOCounts(CountDataset):
         except ValueError as error:
             raise AnnotationError(f'annotations[{index}]: {error}', self.ann_file) from None
         return [x, y, x + width, y + height]
-
-    def write_image_list(self, path: str | Path) -> None:
-        """Write the ids of the images of this data set, one per line, as ``image_list`` reads them.
-
-        Args:
-            path: The file; it is written whole or not at all.
-        """
-        ids = [self.get_data_info(index)['img_id'] for index in range(len(self))]
-        write_atomic(path, ''.join(f'{one}\n' for one in ids))
 
 
 def _rectangle(box: np.ndarray) -> list[list[float]]:

@@ -1,4 +1,4 @@
-"""The base of every data set of counted images."""
+"""Base of the data sets of counted images."""
 
 import colorsys
 import copy
@@ -11,19 +11,11 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
+from mmcount.utils.moved_options import refuse_moved
 
-from .errors import AnnotationError
-from .lower_counts import check_image_counts, limit_counts, total_counts
+from .data_info import check_data_info, total_counts
 from .splits import CountSplit
-
-# name, shape and type of an image's arrays, one entry per object
-_ARRAYS: tuple[tuple[str, tuple[int, ...], type], ...] = (
-    ('points', (-1, 2), np.float32),
-    ('labels', (-1,), np.int64),
-    ('bboxes', (-1, 4), np.float32),
-    ('counts', (-1,), np.int64),
-    ('ignore_flags', (-1,), np.bool_),
-)
 
 
 def class_palette(num_classes: int) -> list[tuple[int, int, int]]:
@@ -55,9 +47,10 @@ class CountDataset(BaseDataset):
     counts        (N,) int64         optional, objects of each box; 1 each where it is missing
     ignore_flags  (N,) bool          optional, objects that are not counted
     masks         N                  optional, one (H, W) array of 0 and 1 or COCO segmentation per object
-    void_mask     (H, W)             optional, pixels that nobody judges, like a mask; only of use with masks
+    void_mask     (H, W)             optional, pixels that are not evaluated, like a mask; only with masks
     image_counts  (C,) float32       optional, objects of each class in the whole image; without it the objects
-                                     above are counted. It may stand alone, where nobody knows where objects are
+                                     above are counted. It may stand alone if places are unknown
+    unlabelled    bool               optional, True for an image without annotation
     height, width int                optional
     ============= ================== ====================================================================
 
@@ -69,15 +62,14 @@ class CountDataset(BaseDataset):
         split: A :class:`CountSplit` or its arguments as a dict; the data set then is one ``subset`` of it.
         subset: 'train', 'val' or 'test'; needed exactly when ``split`` is given.
         data_prefix: Folder of the images below ``data_root`` (key ``img``).
-        count_limit: Lower-count supervision: of an image only ``image_counts`` = min(count, count_limit + 1) is left,
-            and no points, boxes, labels, counts or masks, so that nothing above "count_limit + 1 or more" can reach
-            a loss; see :func:`mmcount.datasets.lower_counts.limit_counts`. For training only.
+        metainfo: ``dict(classes=...)`` with the names of the classes: a sequence, text such as 'live,dead', or a file
+            with one name a line; ``palette`` with their colours, distinct ones by default.
         **kwargs: As :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
         ValueError: ``metainfo`` has upper-case keys, no or doubled classes, or a palette of another length;
-            ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images;
-            ``count_limit`` is negative.
+            ``filter_cfg`` is given; only one of ``split`` and ``subset`` is given; there are no images.
+        TypeError: ``count_limit`` is given, which :class:`~mmcount.datasets.LowerCounts` took over.
         AnnotationError: An image's annotation breaks the contract; the message names the image.
 
     Example:
@@ -100,9 +92,12 @@ class CountDataset(BaseDataset):
         subset: str | None = None,
         data_prefix: Mapping | None = None,
         filter_cfg: Mapping | None = None,
-        count_limit: int | None = None,
         **kwargs: Any,
     ) -> None:
+        if 'count_limit' in kwargs:
+            name, limit = type(self).__name__, kwargs['count_limit']
+            form = f"dict(type='mmcount.LowerCounts', limit={limit}, dataset=dict(type='mmcount.{name}', ...))"
+            refuse_moved(name, {'count_limit': limit}, {'count_limit': f'wrap the data set, {form}'})
         if filter_cfg:
             raise ValueError(
                 f'filter_cfg={dict(filter_cfg)} would drop images from {type(self).__name__}: images without '
@@ -110,9 +105,6 @@ class CountDataset(BaseDataset):
             )
         if (split is None) != (subset is None):
             raise ValueError(f'give both split and subset, or none of them; got split={split}, subset={subset!r}')
-        if count_limit is not None and (isinstance(count_limit, bool) or not count_limit >= 0 or count_limit % 1):
-            raise ValueError(f'count_limit must be None or a whole number of at least 0, got {count_limit!r}')
-        self.count_limit = None if count_limit is None else int(count_limit)
         self.split = CountSplit(**split) if isinstance(split, Mapping) else split
         self.subset = subset
         self._given_data_list = data_list
@@ -121,46 +113,45 @@ class CountDataset(BaseDataset):
 
     @classmethod
     def _load_metainfo(cls, metainfo: Mapping | None = None) -> dict:
-        given = {} if metainfo is None else metainfo
+        """Check classes and palette, and fill a missing palette."""
+        given = dict(metainfo or {})
         upper = [key for key in (*cls.METAINFO, *given) if not str(key).islower()]
         if upper:
             raise ValueError(f'metainfo keys must be lower-case, got {upper}; write e.g. classes=(...), palette=[...]')
-        classes = given.get('classes')
-        if isinstance(classes, str) and not os.path.isfile(classes):
-            raise TypeError(
-                f'metainfo classes must be a sequence of names or a file that lists them, got the string {classes!r}; '
-                f'for one class write classes=({classes!r},)'
-            )
-        loaded = super()._load_metainfo(metainfo)
+        names = given.get('classes')
+        if isinstance(names, str) and not os.path.isfile(names):
+            if names.endswith('.txt') or os.sep in names:
+                raise FileNotFoundError(
+                    f'metainfo classes={names!r} is no file; write names of classes as in classes=live,dead'
+                )
+            given['classes'] = [name.strip() for name in names.split(',')]
+        loaded = super()._load_metainfo(given)
         if 'classes' in given and 'palette' not in given:
             loaded.pop('palette', None)
-        return cls._complete_metainfo(loaded) if 'classes' in loaded else loaded
-
-    @classmethod
-    def _complete_metainfo(cls, metainfo: dict) -> dict:
-        """Check classes and palette, and fill a missing palette."""
-        classes = tuple(str(name) for name in metainfo['classes'])
-        if not classes:
-            raise ValueError('metainfo classes must name at least one class, got none')
+        if 'classes' not in loaded:
+            return loaded
+        classes = tuple(str(name) for name in loaded['classes'])
+        if not classes or '' in classes:
+            raise ValueError(f'metainfo classes must name at least one class, and none without a name, got {classes}')
         doubled = sorted({name for name in classes if classes.count(name) > 1})
         if doubled:
             raise ValueError(f'metainfo classes must differ, got {doubled} more than once in {classes}')
-        palette = metainfo.get('palette') or class_palette(len(classes))
+        palette = loaded.get('palette') or class_palette(len(classes))
         if len(palette) != len(classes):
             raise ValueError(f'metainfo palette has {len(palette)} colours for {len(classes)} classes {classes}')
-        return {**metainfo, 'classes': classes, 'palette': [tuple(colour) for colour in palette]}
+        return {**loaded, 'classes': classes, 'palette': [tuple(colour) for colour in palette]}
 
     @property
     def num_classes(self) -> int:
         """Number of classes of ``metainfo``."""
         if 'classes' not in self._metainfo:
-            raise ValueError(f'{type(self).__name__} knows no classes; give metainfo=dict(classes=(...,))')
+            raise ValueError(f'{type(self).__name__} has no classes; give metainfo=dict(classes=(...,))')
         return len(self._metainfo['classes'])
 
     def set_classes(self, classes: Sequence[str]) -> None:
         """Set the classes that a reader found in the annotations."""
         metainfo = {key: value for key, value in self._metainfo.items() if key != 'palette'}
-        self._metainfo = self._complete_metainfo({**metainfo, 'classes': classes})
+        self._metainfo = self._load_metainfo({**metainfo, 'classes': classes})
 
     def load_data_list(self) -> list[dict]:
         """Return the images given as ``data_list``; readers override this."""
@@ -174,58 +165,32 @@ class CountDataset(BaseDataset):
 
     def filter_data(self) -> list[dict]:
         """Check every image against the contract and select the subset; nothing is filtered."""
-        seen: set[str] = set()
-        data_list = [self._checked(info) for info in self.data_list]
-        for info in data_list:
-            if info['img_id'] in seen:
-                raise AnnotationError('this img_id is used by more than one image, expected unique ids', info['img_id'])
-            seen.add(info['img_id'])
+        num_classes, data_list, seen = self.num_classes, [], set()
+        for info in self.data_list:
+            if 'img_id' not in info or ('img_path' not in info and 'img' not in info):
+                name = str(info.get('img_path', info.get('img_id', '')))
+                raise AnnotationError(f'an image needs img_id and img_path (or img), got {sorted(info)}', name)
+            img_id = str(info['img_id'])
+            if img_id in seen:
+                raise AnnotationError('this img_id is used by more than one image, expected unique ids', img_id)
+            seen.add(img_id)
+            info = {**info, 'img_id': img_id, 'num_classes': num_classes}
+            if not info.get('unlabelled'):  # "no points" would say that nothing is there
+                if info.get('image_counts') is None:
+                    info.setdefault('labels', ())
+                info = check_data_info(info, num_classes)
+            data_list.append(info)
         if self.split is not None and self.subset is not None:
             data_list = [data_list[index] for index in self.split.indices(len(data_list), self.subset)]
         if not data_list:
             raise ValueError(f'{type(self).__name__} has no images (split={self.split}, subset={self.subset!r})')
-        return [self._limited(info) for info in data_list]
+        return data_list
 
-    def _limited(self, info: dict) -> dict:
-        """What may be known of an image under ``count_limit``; without a limit, everything."""
-        return info if self.count_limit is None else limit_counts(info, self.count_limit, self.num_classes)
-
-    def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on one image, whose annotation obeys ``count_limit`` whatever ``get_data_info`` made."""
-        return self.pipeline(self._limited(self.get_data_info(idx)))
-
-    def _checked(self, info: dict) -> dict:
-        """Return the image's dict with the contract's types, or raise."""
-        name = str(info.get('img_path', info.get('img_id', '')))
-        if 'img_id' not in info or ('img_path' not in info and 'img' not in info):
-            raise AnnotationError(f'an image needs img_id and img_path (or img), got {sorted(info)}', name)
-        checked = {**info, 'img_id': str(info['img_id']), 'num_classes': self.num_classes}
-        for key, shape, dtype in _ARRAYS:
-            if info.get(key) is not None:
-                checked[key] = np.asarray(info[key], dtype=dtype).reshape(shape)
-        if info.get('image_counts') is not None:
-            checked['image_counts'] = check_image_counts(info['image_counts'], self.num_classes, name)
-            if all(info.get(key) is None for key, *_ in _ARRAYS):
-                return checked  # no objects at all would be a statement about where they are
-        boxes = checked.get('bboxes', np.zeros((0, 4), np.float32))
-        # a box ends where its last pixel ends, a point sits in the middle of its pixel
-        points = checked.setdefault('points', (boxes[:, :2] + boxes[:, 2:] - 1) / 2)
-        labels = checked.setdefault('labels', np.zeros(0, np.int64))
-        lengths = {key: len(checked[key]) for key in (*(name for name, *_ in _ARRAYS), 'masks') if key in checked}
-        if len(set(lengths.values())) > 1:
-            raise AnnotationError(f'objects must agree in number, got {lengths}', name)
-        if 'counts' in checked and (checked['counts'] < 1).any():
-            raise AnnotationError(f'counts must be at least 1, got {checked["counts"].min()}', name)
-        if not np.isfinite(points).all():
-            raise AnnotationError('points must be finite, got NaN or infinity', name)
-        if len(labels) and (labels.min() < 0 or labels.max() >= self.num_classes):
-            wrong = int(labels.max() if labels.max() >= self.num_classes else labels.min())
-            raise AnnotationError(
-                f'label {wrong} is outside 0..{self.num_classes - 1}: metainfo has {self.num_classes} classes '
-                f'{self._metainfo["classes"]}',
-                name,
-            )
-        return checked
+    def replace_data(self, data_list: list[dict]) -> None:
+        """Store other dicts of the same images."""
+        self.data_list = data_list
+        if self.serialize_data:
+            self.data_bytes, self.data_address = self._serialize_data()
 
     def make_img_id(self, img_path: str) -> str:
         """Return the path below ``data_root`` with forward slashes: unique, even where file names repeat."""
@@ -234,7 +199,7 @@ class CountDataset(BaseDataset):
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the labels of an image's objects, or the classes that it shows (for class-balanced sampling)."""
-        info = self._limited(self.get_data_info(idx))
+        info = self.get_data_info(idx)
         if info.get('labels') is not None:
             return info['labels'].tolist()
         return np.flatnonzero(total_counts(info, self.num_classes)).tolist()
@@ -242,18 +207,13 @@ class CountDataset(BaseDataset):
     def class_counts(self) -> np.ndarray:
         """Count the annotated objects of each class in every image of this (sub)set.
 
-        These are raw annotations, before any pipeline; with ``count_limit``, of as much as it lets through. Their
-        mean over the training images is the simplest counter to compare with:
-        ``dataset.class_counts().mean(axis=0)``.
+        These are raw annotations, before any pipeline. Their mean over the training images is the simplest counter to
+        compare with: ``dataset.class_counts().mean(axis=0)``.
 
         Returns:
             Shape (num_images, C), int64.
         """
         totals = np.zeros((len(self), self.num_classes), dtype=np.int64)
         for index in range(len(self)):
-            totals[index] = total_counts(self._limited(self.get_data_info(index)), self.num_classes)
+            totals[index] = total_counts(self.get_data_info(index), self.num_classes)
         return totals
-
-    def mean_counts(self) -> np.ndarray:
-        """Return the mean objects per image of each class, shape (C,) float64: the predict-the-mean baseline."""
-        return self.class_counts().mean(axis=0)

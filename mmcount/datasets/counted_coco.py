@@ -9,10 +9,10 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
 from .coco import COCOCounts
 from .crowd.checks import Findings
-from .errors import AnnotationError
 
 ERROR_RULES = ('raise', 'skip')
 
@@ -24,7 +24,7 @@ SHORT = 'images with a side under min_size, left out'
 
 
 def unusable_boxes(boxes: np.ndarray, img_shape: tuple[float, float], areas: np.ndarray | None = None) -> dict:
-    """Which boxes a detector cannot learn from, and why.
+    """Find the boxes that a detector cannot learn from, and why.
 
     The rules are those of COCO detection data sets in MMDetection.
 

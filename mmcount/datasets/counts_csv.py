@@ -1,24 +1,25 @@
 """A user's own folder of images with a table of counts."""
 
-import os
 from typing import Any
 
 import numpy as np
 
 from mmcount.registry import DATASETS
 
-from .formats.counts_csv import parse_counts_csv
+from .formats.counts_table import read_counts_csv
 from .table_dataset import TableDataset
 
 
 @DATASETS.register_module()
 class CountsCSVDataset(TableDataset):
-    r"""Images and one table of how many objects of each class they show; nobody says where.
+    r"""Images and one table of the number of objects of each class, without places.
 
     The table has a line ``image,class,count`` for every image and class (``image,count`` for one class), or a line
     ``image,<class 1>,<class 2>,...`` for every image. A pair without a line, and an image without any, count **zero**;
     which images are labelled is decided by the folder or a list file, as in :class:`PointsCSVDataset`, whose
-    separators, quotes and names of columns hold here too. ``image`` is the path below the image folder.
+    separators, quotes and names of columns hold here too. ``image`` is the path below the image folder. A table of
+    another format needs a function that reads it into a :class:`~mmcount.datasets.formats.CountTable`, given as
+    ``read``.
 
     Args:
         ann_file: The table, relative to ``data_root``.
@@ -45,20 +46,19 @@ class CountsCSVDataset(TableDataset):
         [[2, 1], [0, 0]]
     """
 
+    #: Reads the table at a path, with the classes if they are known.
+    read = staticmethod(read_counts_csv)
+
     def __init__(self, ann_file: str = 'counts.csv', images: str | None = None, **kwargs: Any) -> None:
         super().__init__(ann_file=ann_file, images=images, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Read the table, then the list of images, and join them."""
-        table = parse_counts_csv(self._read_table('counts file'), self.ann_file, self._metainfo.get('classes'))
-        names = self._image_names()
+        """Read the table and join it with the images."""
+        table = self.read(self.ann_file, self._metainfo.get('classes'))
         labels = self._labels(table, table.columns)
-        rows = self._rows_by_image(table, names)
         data_list = []
-        for name in names:
-            index = np.array(rows.get(name, ()), dtype=np.int64)
+        for image, index in self._join(table):
             counts = np.zeros(self.num_classes, dtype=np.float32)
             counts[labels[index]] = table.counts[index]
-            img_path = os.path.join(self.data_prefix['img'], name)
-            data_list.append({'img_path': img_path, 'img_id': self.make_img_id(img_path), 'image_counts': counts})
+            data_list.append({**image, 'image_counts': counts})
         return data_list

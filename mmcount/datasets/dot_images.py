@@ -10,9 +10,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
 from .count_dataset import CountDataset
-from .errors import AnnotationError
 from .formats.dots import check_dot_colours, colour_points, dot_mask, mask_points, read_dot_image
 from .formats.images import image_size, list_images
 
@@ -71,15 +71,16 @@ class DotImageDataset(CountDataset):
         self.max_dot_fraction = max_dot_fraction
         super().__init__(data_prefix=prefix, metainfo=metainfo, **kwargs)
 
-    @staticmethod
-    def _classes_of_colours(dot_colors: Mapping[str, Sequence[int]], metainfo: Mapping | None) -> dict:
-        classes = tuple((metainfo or {}).get('classes', tuple(dot_colors)))
+    @classmethod
+    def _classes_of_colours(cls, dot_colors: Mapping[str, Sequence[int]], metainfo: Mapping | None) -> dict:
+        given = {'classes': tuple(dot_colors), **(metainfo or {})}
+        classes = cls._load_metainfo({'classes': given['classes']})['classes']
         if classes != tuple(dot_colors):
             raise ValueError(
                 f'metainfo classes {classes} must be the classes of dot_colors {tuple(dot_colors)}, in this order'
             )
         palette = [tuple(colour) for colour in dot_colors.values()]
-        return {'palette': palette, **(metainfo or {}), 'classes': classes}
+        return {'palette': palette, **given}
 
     def pair_names(self, names: Sequence[str], ann_names: Sequence[str]) -> list[tuple[str, str]]:
         """Pair photos with annotations by name.

@@ -1,16 +1,18 @@
 """A user's own folder of images with a table of points."""
 
+import logging
 import os
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
-from .errors import AnnotationError
 from .formats.images import image_size
-from .formats.points_csv import parse_points_csv
+from .formats.points_table import read_points_csv
 from .table_dataset import TableDataset
 
 # A point this far outside the image (px) is rounding of the labelling tool and is moved onto the border.
@@ -22,11 +24,17 @@ class PointsCSVDataset(TableDataset):
     r"""Images and one table ``image,x,y[,class]`` with a line for every object.
 
     Which images are labelled is decided by the folder (or a list file), never by the table: an image without a line
-    in the table has **zero** objects. Use a list where the folder also holds images that nobody has labelled.
+    in the table has **zero** objects. Use a list where the folder also holds images without labels.
 
     The table may be separated by commas, semicolons or tabs, with or without quotes and byte order mark; the order of
     columns and the case of their names do not matter. ``image`` is the path below the image folder. Where the table
     also has the columns x1, y1, x2 and y2, each object has its box (``bboxes``).
+
+    A table of another format needs a function that reads it into a :class:`~mmcount.datasets.formats.PointTable`::
+
+        @DATASETS.register_module()
+        class PointsXMLDataset(PointsCSVDataset):
+            read = staticmethod(read_points_xml)
 
     Args:
         ann_file: The table, relative to ``data_root``.
@@ -57,6 +65,9 @@ class PointsCSVDataset(TableDataset):
         [[2], [0]]
     """
 
+    #: Reads the table at a path.
+    read = staticmethod(read_points_csv)
+
     def __init__(
         self,
         ann_file: str = 'points.csv',
@@ -72,47 +83,46 @@ class PointsCSVDataset(TableDataset):
         super().__init__(ann_file=ann_file, images=images, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Read the list of images, then the table, and join them."""
-        table = parse_points_csv(self._read_table('points file'), self.ann_file)
-        names = self._image_names()
+        """Read the table and join it with the images."""
+        table = self.read(self.ann_file)
         labels = self._labels(table)
-        rows = self._rows_by_image(table, names)
         # float64 until here: half a pixel must not be lost to rounding of large coordinates
         points = table.points - (0.5 if self.origin == 'corner' else 0.0)
         moved = 0
         data_list = []
-        for name in names:
-            index = np.array(rows.get(name, ()), dtype=np.int64)
-            img_path = os.path.join(self.data_prefix['img'], name)
-            info: dict[str, Any] = {'img_path': img_path, 'img_id': self.make_img_id(img_path), 'labels': labels[index]}
-            inside = points[index].astype(np.float32)
-            if self.check_bounds:
-                height, width = image_size(img_path)
-                lines = [table.lines[i] for i in index]
-                inside = self._onto_image(points[index], height, width, name, lines)
-                moved += int((inside != points[index].astype(np.float32)).any(axis=1).sum())
-                info.update(height=height, width=width)
+        for image, index in self._join(table):
+            info = {**image, 'points': points[index].astype(np.float32), 'labels': labels[index]}
             if table.boxes is not None:
                 info['bboxes'] = table.boxes[index]
-            data_list.append({**info, 'points': inside})
-        self._warn(moved, 'points up to half a pixel outside their image were moved onto its border')
+            if self.check_bounds:
+                info['height'], info['width'] = image_size(info['img_path'])
+                inside = self._onto_image(points[index], info, [table.lines[one] for one in index])
+                moved += int((inside != info['points']).any(axis=1).sum())
+                info['points'] = inside
+            data_list.append(info)
         # a tool that saves twice doubles every object
-        keys = Counter(zip(table.images, map(tuple, table.points.tolist()), labels.tolist(), strict=True))
-        self._warn(len(table.images) - len(keys), 'points repeat an earlier line exactly; each counts as one object')
+        different = len(set(zip(table.images, map(tuple, table.points.tolist()), labels.tolist(), strict=True)))
+        for number, what in (
+            (moved, 'points up to half a pixel outside their image were moved onto its border'),
+            (len(points) - different, 'points repeat an earlier line exactly; each counts as one object'),
+        ):
+            if number:
+                print_log(f'{self.ann_file}: {number} {what}', logger='current', level=logging.WARNING)
         return data_list
 
-    def _onto_image(self, points: np.ndarray, height: int, width: int, name: str, lines: list[int]) -> np.ndarray:
-        """Return float32 points inside the image, or raise for one that is not near it."""
+    def _onto_image(self, points: np.ndarray, info: Mapping[str, Any], lines: Sequence[int]) -> np.ndarray:
+        """Return (N, 2) float32 points inside the image, or raise for one that is not near it."""
         low = np.array([-0.5, -0.5])
-        high = np.array([width - 0.5, height - 0.5])
+        high = np.array([info['width'] - 0.5, info['height'] - 0.5])
         outside = ((points < low - _BORDER_TOLERANCE) | (points > high + _BORDER_TOLERANCE)).any(axis=1)
         if outside.any():
             first = int(outside.argmax())
             x, y = points[first]
+            name = os.path.relpath(info['img_path'], self.data_prefix['img'])
             swapped = (points[:, ::-1] >= low).all() and (points[:, ::-1] < high).all()
             raise AnnotationError(
-                f'point ({x:g}, {y:g}) is outside image {name!r} of {width}x{height} px (width x height)'
-                + ('; are x and y swapped?' if swapped else ''),
+                f'point ({x:g}, {y:g}) is outside image {name!r} of {info["width"]}x{info["height"]} px '
+                f'(width x height){"; are x and y swapped?" if swapped else ""}',
                 self.ann_file,
                 lines[first],
             )

@@ -9,10 +9,10 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
 from .coco import COCOCounts
 from .count_dataset import CountDataset
-from .errors import AnnotationError
 from .formats.images import image_size
 from .formats.img_idx import read_img_idx
 
@@ -20,19 +20,15 @@ SUBSETS = ('train', 'val', 'trainval', 'test')
 
 
 class _SalientObjects(CountDataset):
-    """What the two data sets share: an index file and a label from 0 to 4, where 4 means 4 or more."""
+    """Base of the two data sets: an index file and a label from 0 to 4, where 4 means 4 or more."""
 
     METAINFO: ClassVar[dict] = {'classes': ('salient',)}
+    #: Of the index, and the folder of the images.
     FIELDS: ClassVar[tuple[str, ...]] = ('name', 'label')
+    FOLDER: ClassVar[str] = ''
 
-    def __init__(
-        self,
-        ann_file: str = 'imgIdx.mat',
-        data_root: str | os.PathLike = '',
-        data_prefix: Mapping | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(ann_file=ann_file, data_root=data_root, data_prefix=data_prefix, **kwargs)
+    def __init__(self, ann_file: str = 'imgIdx.mat', data_prefix: Mapping | None = None, **kwargs: Any) -> None:
+        super().__init__(ann_file=ann_file, data_prefix=data_prefix or {'img': self.FOLDER}, **kwargs)
 
     def _images(self) -> list[dict[str, Any]]:
         """The rows of the index, checked."""
@@ -64,17 +60,14 @@ class SOS(_SalientObjects):
     """Salient Object Subitizing: 6,900 images with 0, 1, 2, 3, or 4 and more objects (Zhang et al., CVPR 2015).
 
     The folder holds ``imgIdx.mat`` and the images. 5,520 images train and 1,380 test, as the file says; 'val' is a
-    seeded share of the training images, and 'trainval' all of them. A count of 4 means 4 or more; nobody says where the
-    objects are.
+    seeded share of the training images, and 'trainval' all of them. A count of 4 means 4 or more; places are
+    not annotated.
 
     Args:
-        ann_file: The index, relative to ``data_root``.
-        data_root: The folder.
         subset: 'train', 'val', 'trainval' or 'test'.
         val_fraction: Share of the training images that validate.
         seed: Of their choice.
-        data_prefix: ``dict(img=...)``, the folder of the images below ``data_root``.
-        **kwargs: As :class:`CountDataset`.
+        **kwargs: As :class:`CountDataset`; ``ann_file='imgIdx.mat'`` is the index.
 
     Raises:
         AnnotationError: The index is damaged; names the file and the image.
@@ -88,22 +81,13 @@ class SOS(_SalientObjects):
 
     FIELDS = ('name', 'label', 'istest')
 
-    def __init__(
-        self,
-        ann_file: str = 'imgIdx.mat',
-        data_root: str | os.PathLike = '',
-        subset: str = 'train',
-        val_fraction: float = 0.1,
-        seed: int = 0,
-        data_prefix: Mapping | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, subset: str = 'train', val_fraction: float = 0.1, seed: int = 0, **kwargs: Any) -> None:
         if subset not in SUBSETS:
             raise ValueError(f'subset must be one of {SUBSETS}, got {subset!r}')
         if not 0 < val_fraction < 1:
             raise ValueError(f'val_fraction must be between 0 and 1, got {val_fraction}')
         self.salient_subset, self.val_fraction, self.seed = subset, val_fraction, seed
-        super().__init__(ann_file, data_root, data_prefix, **kwargs)
+        super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read the index and take the images of the subset."""
@@ -127,10 +111,7 @@ class MSO(_SalientObjects):
     reported.
 
     Args:
-        ann_file: The index, relative to ``data_root``.
-        data_root: The folder.
-        data_prefix: ``dict(img=...)``, the folder of the images below ``data_root``.
-        **kwargs: As :class:`CountDataset`.
+        **kwargs: As :class:`CountDataset`; ``ann_file='imgIdx.mat'`` is the index, and the images are in ``img``.
 
     Raises:
         AnnotationError: The index is damaged; names the file and the image.
@@ -143,15 +124,7 @@ class MSO(_SalientObjects):
     """
 
     FIELDS = ('name', 'label', 'anno')
-
-    def __init__(
-        self,
-        ann_file: str = 'imgIdx.mat',
-        data_root: str | os.PathLike = '',
-        data_prefix: Mapping | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(ann_file, data_root, data_prefix or {'img': 'img'}, **kwargs)
+    FOLDER = 'img'
 
     def load_data_list(self) -> list[dict]:
         """Read the index with its boxes."""
@@ -188,7 +161,7 @@ class MSO(_SalientObjects):
 class SalientCoco(COCOCounts):
     """A COCO-format file whose images say in ``count_label`` how many objects they hold.
 
-    It is what :func:`mmcount.datasets.salient_convert.salient_to_coco` writes. The label is the count, boxes only say
+    :func:`mmcount.apis.dataset_converters.salient_to_coco` writes such files. The label is the count, boxes only say
     where objects are; an image with a label and no boxes says nothing of that.
 
     Args:

@@ -1,4 +1,4 @@
-"""The repeated random split that small counting data sets are judged by."""
+"""Repeated random splits, the protocol of small counting data sets."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class CountSplit:
     The images (sorted by name) are shuffled once with ``np.random.default_rng(seed).permutation``. Training takes the
     first ``num_train``, validation the next ``num_val``, and test a fixed number **from the end**, so the test images
     of a seed stay the same for every training size, and smaller training sets are contained in larger ones. Images in
-    the middle are used by nobody. Within a subset the images are in name order again.
+    the middle are unused. Within a subset the images are in name order again.
 
     This is the protocol of `Count-ception <https://arxiv.org/abs/1703.08710>`_ (Sec. 4), where "N" labelled images
     mean ``num_train = num_val = N``.
@@ -60,11 +60,10 @@ class CountSplit:
             >>> CountSplit(num_train=0.6, num_val=0.2, num_test=0.2).sizes(51)
             (31, 10, 10)
         """
-
-        def size(value: int | float) -> int:
-            return max(1, round(value * total)) if isinstance(value, float) and value > 0 else int(value)
-
-        num_train, num_val, num_test = size(self.num_train), size(self.num_val or 0), size(self.num_test)
+        num_train, num_val, num_test = (
+            max(1, round(value * total)) if isinstance(value, float) and value > 0 else int(value)
+            for value in (self.num_train, self.num_val or 0, self.num_test)
+        )
         if isinstance(self.num_train, float):
             # Rounding may ask for one image too many: training gives way.
             num_train = min(num_train, max(total - num_val - num_test, 0))

@@ -1,21 +1,23 @@
-"""What all folders of images with a table of statements about them share."""
+"""Base of folders of images with a table of statements about them."""
 
-import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
 
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
 from .count_dataset import CountDataset
-from .errors import AnnotationError, did_you_mean
 from .formats.images import IMG_EXTENSIONS, list_images
-from .formats.tables import ImageRows, parse_image_list, read_text
+from .formats.tables import ImageRows, read_image_list
 
 
 class TableDataset(CountDataset):
     """Base of data sets of one folder of images (or a list of them) and one table.
+
+    Which images are labelled is decided by the folder or the list, never by the table.
 
     Args:
         ann_file: The table, relative to ``data_root``.
@@ -25,37 +27,48 @@ class TableDataset(CountDataset):
     """
 
     def __init__(self, ann_file: str, images: str | None = None, **kwargs: Any) -> None:
-        self.images = images
+        self.images = None if images == 'folder' else images
         super().__init__(ann_file=ann_file, **kwargs)
 
-    def _read_table(self, what: str) -> str:
-        if not os.path.isfile(self.ann_file):
-            raise FileNotFoundError(f'{what} {self.ann_file!r} does not exist')
-        return read_text(self.ann_file)
+    def _join(self, table: ImageRows) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+        """Yield ``img_path`` and ``img_id`` of every labelled image, and which rows of the table are its own.
 
-    def _image_names(self) -> list[str]:
+        Raises:
+            FileNotFoundError: The folder or the list does not exist, or the folder has no image.
+            AnnotationError: The table or the list names an image that does not exist; names the line.
+        """
         folder = self.data_prefix['img']
-        if self.images in (None, 'folder'):
-            names = list_images(folder)
+        if self.images is None:
+            names, where = list_images(folder), f'below {folder!r}'
             if not names:
-                raise FileNotFoundError(f'no image below {folder!r}; looked for {", ".join(IMG_EXTENSIONS)}')
-            return names
-        list_file = os.path.join(self.data_root or '', str(self.images))
-        if not os.path.isfile(list_file):
-            raise FileNotFoundError(f'list of images {list_file!r} does not exist')
-        listed = parse_image_list(read_text(list_file), list_file)
-        for name, line in listed:
-            if not os.path.isfile(os.path.join(folder, name)):
-                hint = did_you_mean(name, list_images(folder))
-                raise AnnotationError(f'image {name!r} does not exist below {folder!r}{hint}', list_file, line)
-        return sorted(name for name, _ in listed)
+                raise FileNotFoundError(f'no image {where}; looked for {", ".join(IMG_EXTENSIONS)}')
+        else:
+            list_file = os.path.join(self.data_root or '', self.images)
+            names, where = [], 'in the list of images'
+            for name, line in read_image_list(list_file):
+                if not os.path.isfile(os.path.join(folder, name)):
+                    hint = did_you_mean(name, list_images(folder))
+                    raise AnnotationError(f'image {name!r} does not exist below {folder!r}{hint}', list_file, line)
+                names.append(name)
+            names.sort()
+        rows: dict[str, list[int]] = {name: [] for name in names}
+        for row, name in enumerate(table.images):
+            if name not in rows:
+                hint = did_you_mean(name, names)
+                raise AnnotationError(
+                    f'image {name!r} is not {where} ({len(names)} images){hint}', self.ann_file, table.lines[row]
+                )
+            rows[name].append(row)
+        for name, index in rows.items():
+            img_path = os.path.join(folder, name)
+            yield {'img_path': img_path, 'img_id': self.make_img_id(img_path)}, np.array(index, dtype=np.int64)
 
     def _labels(self, table: ImageRows, columns: Sequence[str] | None = None) -> np.ndarray:
         """Return the label of every row, after fixing the classes if metainfo names none.
 
         Args:
             table: The rows.
-            columns: The classes in the order of their columns, where the table has one for each.
+            columns: The classes in the order of their columns, if the table has one for each.
         """
         if 'classes' not in self._metainfo:
             found = list(columns or sorted(set(table.classes or ()))) or ['object']
@@ -76,23 +89,3 @@ class TableDataset(CountDataset):
                     f'class {name!r} is unknown, expected one of {classes}{hint}', self.ann_file, line
                 )
         return np.array([labels[name] for name in table.classes], dtype=np.int64)
-
-    def _rows_by_image(self, table: ImageRows, names: list[str]) -> dict[str, list[int]]:
-        known = set(names)
-        rows: dict[str, list[int]] = {}
-        for index, (name, line) in enumerate(zip(table.images, table.lines, strict=True)):
-            if name not in known:
-                where = (
-                    f'below {self.data_prefix["img"]!r}' if self.images in (None, 'folder') else 'in the list of images'
-                )
-                raise AnnotationError(
-                    f'image {name!r} is not {where} ({len(names)} images){did_you_mean(name, names)}',
-                    self.ann_file,
-                    line,
-                )
-            rows.setdefault(name, []).append(index)
-        return rows
-
-    def _warn(self, number: int, what: str) -> None:
-        if number:
-            print_log(f'{self.ann_file}: {number} {what}', logger='current', level=logging.WARNING)

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
 from .count_dataset import CountDataset
-from .errors import AnnotationError
 from .formats.coco_masks import encode_mask
-from .formats.voc import (
+from .formats.voc_annotations import (
     VOCObjects,
     mask_boxes,
     read_index_image,
@@ -126,7 +126,7 @@ class VOCSegmentationTrain(VOCCounts):
 
     Images of ``Main/trainval`` that SBD annotates too are counted in their annotation files, difficult objects
     included; those that only ``Segmentation/train`` adds are counted in their masks. No image of
-    ``Segmentation/val`` is used. See :func:`mmcount.datasets.formats.voc.segmentation_train_names`.
+    ``Segmentation/val`` is used. See :func:`mmcount.datasets.formats.voc_annotations.segmentation_train_names`.
 
     Args:
         sbd_lists: Lists of the images of SBD, relative to ``data_root`` (``train.txt`` and ``val.txt`` of its

@@ -1,9 +1,13 @@
 """The data contract: what a sample carries from the data set to the metric."""
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
-from mmengine.structures import PixelData
+from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
+
+#: `numpy()` and `tensor()` of a sample turn one into the other.
+_NUMBERS = (torch.Tensor, np.ndarray)
 
 
 class CountDataSample(DetDataSample):
@@ -33,13 +37,33 @@ class CountDataSample(DetDataSample):
     """
 
     @property
+    def pred_instances(self) -> InstanceData:
+        """P predicted objects or boxes."""
+        return self._pred_instances
+
+    @pred_instances.setter
+    def pred_instances(self, value: InstanceData) -> None:
+        # A count never vanishes: without this, boxes that stand for many would be one object each from here on.
+        if 'counts' in (self.get('_pred_instances') or ()) and 'counts' not in value:
+            raise ValueError(
+                f"image {self.get('img_id', '?')}: predicted boxes with 'counts' are replaced by boxes without: what "
+                "merges or filters predictions must keep them (type='mmcount.CountingTTAModel' does, mmdet's "
+                'DetTTAModel does not); to predict anew, delete pred_instances first'
+            )
+        self.set_field(value, '_pred_instances', dtype=InstanceData)
+
+    @pred_instances.deleter
+    def pred_instances(self) -> None:
+        del self._pred_instances
+
+    @property
     def gt_counts(self) -> Tensor:
         """(C,) objects of each class in the whole image."""
         return self._gt_counts
 
     @gt_counts.setter
     def gt_counts(self, value: Tensor) -> None:
-        self.set_field(value, '_gt_counts', dtype=torch.Tensor)
+        self.set_field(value, '_gt_counts', dtype=_NUMBERS)
 
     @gt_counts.deleter
     def gt_counts(self) -> None:
@@ -65,7 +89,7 @@ class CountDataSample(DetDataSample):
 
     @pred_counts.setter
     def pred_counts(self, value: Tensor) -> None:
-        self.set_field(value, '_pred_counts', dtype=torch.Tensor)
+        self.set_field(value, '_pred_counts', dtype=_NUMBERS)
 
     @pred_counts.deleter
     def pred_counts(self) -> None:
@@ -91,7 +115,7 @@ class CountDataSample(DetDataSample):
 
     @pred_interval.setter
     def pred_interval(self, value: Tensor) -> None:
-        self.set_field(value, '_pred_interval', dtype=torch.Tensor)
+        self.set_field(value, '_pred_interval', dtype=_NUMBERS)
 
     @pred_interval.deleter
     def pred_interval(self) -> None:

@@ -28,14 +28,18 @@ def load(name, work_dir, root, epochs, **options):
     for kind, subset, images in (('train', 'train2017', 6), ('val', 'val2017', 2), ('test', 'val2017', 2)):
         loader = cfg[f'{kind}_dataloader']
         loader.update(num_workers=0, persistent_workers=False, batch_size=3 if kind == 'train' else 1)
-        pipeline, limit = loader.dataset.pipeline, loader.dataset.get('count_limit')
-        assert limit == (4 if kind == 'train' else None)
-        loader.dataset = dict(
+        reader = loader.dataset.dataset if kind == 'train' else loader.dataset
+        small = dict(
             type='mmcount.COCOCounts', data_root=str(root), ann_file=f'{subset}.json', data_prefix=dict(img=subset),
-            pipeline=pipeline, count_limit=limit, indices=images, test_mode=kind != 'train',
+            pipeline=reader.pipeline, indices=images, test_mode=kind != 'train',
         )  # fmt: skip
         if name.endswith('voc07'):
-            loader.dataset.metainfo = dict(classes=VOC_CLASSES)
+            small['metainfo'] = dict(classes=VOC_CLASSES)
+        if kind == 'train':
+            assert loader.dataset.limit == 4
+            loader.dataset.dataset = small
+        else:
+            loader.dataset = small
     stage = next(hook for hook in cfg.custom_hooks if hook['type'] == 'mmcount.TrainingStageHook')
     assert tuple(stage.milestones) == (20,)
     stage.milestones = (2,)

@@ -19,7 +19,6 @@ def test_images_without_objects_are_kept_and_count_zero():
     dataset = build(image('0'), image('1', points=[[1, 2]], labels=[1]), image('2', points=[], labels=[]))
     assert len(dataset) == 3
     assert dataset.class_counts().tolist() == [[0, 0], [0, 1], [0, 0]]
-    assert dataset.mean_counts() == pytest.approx([0, 1 / 3])
     empty = dataset[0]
     assert empty['points'].shape == (0, 2)
     assert empty['points'].dtype == np.float32
@@ -52,7 +51,7 @@ def test_it_builds_from_a_config_and_pickles():
 
 def test_a_label_beyond_the_classes_names_the_image_and_the_classes():
     with pytest.raises(
-        AnnotationError, match=r"photo7: label 2 is outside 0\.\.1: metainfo has 2 classes \('a', 'b'\)"
+        AnnotationError, match=r'photo7: label 0 is 2, expected 0\.\.1: there are 2 classes in metainfo'
     ):
         build(image('0'), image('photo7', points=[[0, 0]], labels=[2]))
 
@@ -61,9 +60,9 @@ def test_a_label_beyond_the_classes_names_the_image_and_the_classes():
     ('annotations', 'message'),
     [
         ({'points': [[0, 0]], 'labels': []}, "agree in number, got {'points': 1, 'labels': 0}"),
-        ({'points': [[0, np.nan]], 'labels': [0]}, 'finite'),
+        ({'points': [[0, np.nan]], 'labels': [0]}, 'expected finite numbers'),
         ({'points': [[0, 0]], 'labels': [0], 'counts': [0]}, 'at least 1, got 0'),
-        ({'points': [[0, 0]], 'labels': [-1]}, r'label -1 is outside'),
+        ({'points': [[0, 0]], 'labels': [-1]}, r'label 0 is -1, expected 0\.\.1'),
     ],
 )
 def test_annotations_that_break_the_contract_name_the_image(annotations, message):
@@ -91,11 +90,13 @@ def test_no_images_at_all_is_an_error_that_says_so():
     ('metainfo', 'error', 'message'),
     [
         ({'CLASSES': ('a',)}, ValueError, r"lower-case, got \['CLASSES'\]"),
-        ({'classes': 'cell'}, TypeError, r"write classes=\('cell',\)"),
+        ({'classes': 'live,,dead'}, ValueError, 'none without a name'),
+        ({'classes': 'live,live'}, ValueError, r"\['live'\] more than once"),
+        ({'classes': 'no/classes.txt'}, FileNotFoundError, "classes='no/classes.txt' is no file; write names"),
         ({'classes': ()}, ValueError, 'at least one class'),
         ({'classes': ('a', 'b', 'a')}, ValueError, r"\['a'\] more than once"),
         ({'classes': ('a', 'b'), 'palette': [(0, 0, 0)]}, ValueError, '1 colours for 2 classes'),
-        ({}, ValueError, 'knows no classes'),
+        ({}, ValueError, 'has no classes'),
     ],
 )
 def test_wrong_metainfo_is_refused(metainfo, error, message):
@@ -108,6 +109,17 @@ def test_classes_may_be_listed_in_a_file(tmp_path):
     dataset = build(image('0'), metainfo={'classes': str(tmp_path / 'classes.txt')})
     assert dataset.metainfo['classes'] == ('a', 'b', 'c')
     assert dataset.metainfo['palette'] == class_palette(3)
+
+
+@pytest.mark.parametrize('names', ['live,dead', ' live , dead ', ['live', 'dead'], ('live', 'dead')])
+def test_classes_may_be_text_separated_by_commas_or_a_sequence(names):
+    dataset = build(image('0', points=[[0, 0]], labels=[1]), metainfo={'classes': names})
+    assert dataset.metainfo['classes'] == ('live', 'dead')
+    assert dataset.class_counts().tolist() == [[0, 1]]
+
+
+def test_a_single_name_is_one_class():
+    assert build(image('0'), metainfo={'classes': 'cell'}).metainfo['classes'] == ('cell',)
 
 
 def test_palette_colours_are_distinct():

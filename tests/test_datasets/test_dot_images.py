@@ -165,6 +165,9 @@ def test_dots_of_several_colours_are_several_classes(tmp_path):
     assert dataset.metainfo['palette'] == [(0, 255, 0), (255, 0, 0)]
     assert dataset.class_counts().tolist() == [[1, 2]]
     assert dataset[0]['points'].tolist() == [[4, 3], [0, 0], [1, 1]]
+    folders = {'img': 'img', 'ann': 'ann'}
+    named = {'metainfo': {'classes': 'live,dead'}, 'dot_colors': colours}
+    assert DotImageDataset(data_root=tmp_path, data_prefix=folders, **named).metainfo['classes'] == ('live', 'dead')
     with pytest.raises(ValueError, match='in this order'):
         DotImageDataset(
             data_prefix={'img': 'img', 'ann': 'ann'}, dot_colors=colours, metainfo={'classes': ('dead', 'live')}

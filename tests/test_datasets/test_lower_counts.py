@@ -4,19 +4,20 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-from mmdet.datasets import ConcatDataset
 
 from mmcount.datasets import (
     AnnotationError,
     COCOCounts,
     CountDataset,
     CountsCSVDataset,
+    LowerCounts,
     MNISTLego,
     PointsCSVDataset,
     VGGCells,
     VOCCounts,
 )
-from mmcount.datasets.lower_counts import LIMITED_KEYS, check_image_counts, limit_counts, total_counts
+from mmcount.datasets.data_info import total_counts
+from mmcount.datasets.lower_counts import LIMITED_KEYS, limit_counts
 from mmcount.registry import DATASETS
 
 LIMIT = 4
@@ -105,15 +106,15 @@ READERS = [in_memory, points_csv, counts_csv, dots, coco, voc]
 @pytest.mark.parametrize('serialize_data', [True, False])
 @pytest.mark.parametrize('read', READERS)
 def test_nothing_above_the_limit_leaves_any_reader(folder, read, serialize_data):
-    dataset = read(folder, count_limit=LIMIT, serialize_data=serialize_data, pipeline=[])
+    dataset = LowerCounts(read(folder, serialize_data=serialize_data, pipeline=[]), LIMIT)
     assert len(dataset) == 2
     for index, number in enumerate((5, 2)):
-        for info in (dataset.get_data_info(index), dataset[index]):
-            assert set(info) <= {*LIMITED_KEYS, 'image_counts'}
+        for info in (dataset.get_data_info(index), dataset[index], dataset.dataset.get_data_info(index)):
+            assert set(info) <= {*LIMITED_KEYS, 'image_counts', 'count_limit'}
             assert info['image_counts'].tolist() == [number]
+            assert info['count_limit'] == LIMIT
             assert info['image_counts'].dtype == np.float32
     assert dataset.class_counts().tolist() == [[5], [2]]
-    assert dataset.mean_counts().tolist() == [3.5]
     assert dataset.get_cat_ids(0) == dataset.get_cat_ids(1) == [0]
     # nor is anything hidden in the object, which workers get pickled
     assert b'whatever_a_reader_adds' not in pickle.dumps(dataset)
@@ -126,7 +127,7 @@ def test_without_a_limit_the_same_reader_tells_all(folder, read):
 
 @pytest.mark.parametrize('read', READERS)
 def test_limited_samples_pass_the_pipeline_of_image_level_training(folder, read):
-    dataset = read(folder, count_limit=LIMIT, pipeline=PIPELINE)
+    dataset = LowerCounts(read(folder, pipeline=PIPELINE), LIMIT)
     sample = dataset[0]['data_samples']
     assert dataset[0]['inputs'].shape == (3, 16, 16)
     assert sample.gt_counts.tolist() == [5]
@@ -139,24 +140,25 @@ def test_limited_samples_pass_the_pipeline_of_image_level_training(folder, read)
 def test_asking_limited_data_for_places_is_an_error(folder, read, geometry):
     pipeline = [{'type': 'mmcount.LoadImage'}, {'type': 'mmcount.LoadCountAnnotations', 'geometry': geometry}]
     with pytest.raises(ValueError, match=r"which image .* does not have; .* use geometry='none'"):
-        read(folder, count_limit=LIMIT, pipeline=pipeline)[0]
+        LowerCounts(read(folder, pipeline=pipeline), LIMIT)[0]
 
 
 @pytest.mark.parametrize('target', ['objects', 'parts', 'groups'])
 def test_nothing_above_the_limit_leaves_mnist_lego(target):
     options = {'num_samples': 6, 'scene': {**LEGO, 'stack_prob': 0.5}, 'target': target, 'with_mask': True}
     full = MNISTLego(**options)
-    dataset = MNISTLego(**options, count_limit=LIMIT, pipeline=[])
+    dataset = LowerCounts(MNISTLego(**options, pipeline=[]), LIMIT)
     true = full.class_counts()
     assert true.max() > LIMIT + 1
     np.testing.assert_array_equal(dataset.class_counts(), np.minimum(true, LIMIT + 1))
     for index in range(6):
         info = dataset[index]
-        assert set(info) <= {*LIMITED_KEYS, 'image_counts'}
+        assert set(info) <= {*LIMITED_KEYS, 'image_counts', 'count_limit'}
         np.testing.assert_array_equal(info['image_counts'], np.minimum(true[index], LIMIT + 1))
         np.testing.assert_array_equal(info['img'], full.get_data_info(index)['img'])
         assert dataset.get_cat_ids(index) == np.flatnonzero(true[index]).tolist()
-    np.testing.assert_array_equal(dataset.get_subset([4, 1]).class_counts(), dataset.class_counts()[[4, 1]])
+    few = LowerCounts(MNISTLego(**options, indices=[4, 1]), LIMIT)
+    np.testing.assert_array_equal(few.class_counts(), dataset.class_counts()[[4, 1]])
 
 
 def test_a_reader_that_makes_its_images_itself_cannot_pass_the_limit_by():
@@ -165,11 +167,10 @@ def test_a_reader_that_makes_its_images_itself_cannot_pass_the_limit_by():
             return {**super().get_data_info(idx), 'labels': np.zeros(9, np.int64), 'gt_secret': 9, 'image_counts': [9]}
 
     image = {'img': np.zeros((4, 4, 3), np.uint8), 'img_id': '0'}
-    dataset = Careless(data_list=[image], metainfo={'classes': ('a',)}, count_limit=LIMIT, pipeline=[])
-    assert set(dataset[0]) == {'img', 'img_id', 'num_classes', 'sample_idx', 'image_counts'}
+    dataset = LowerCounts(Careless(data_list=[image], metainfo={'classes': ('a',)}, pipeline=[]), LIMIT)
+    assert set(dataset[0]) == {'img', 'img_id', 'num_classes', 'sample_idx', 'image_counts', 'count_limit'}
     assert dataset[0]['image_counts'].tolist() == [5]
     assert dataset.class_counts().tolist() == [[5]]
-    assert ConcatDataset([dataset])[0]['image_counts'].tolist() == [5]
 
 
 def test_counts_far_above_the_limit_cannot_be_told_from_those_just_above(folder):
@@ -177,55 +178,62 @@ def test_counts_far_above_the_limit_cannot_be_told_from_those_just_above(folder)
 
     def packed(number):
         (folder / 'counts.csv').write_text(f'image,count\na.png,{number}\nb.png,{number}\n')
-        dataset = CountsCSVDataset(data_root=folder, count_limit=LIMIT, pipeline=PIPELINE[:2] + PIPELINE[3:])
+        dataset = LowerCounts(CountsCSVDataset(data_root=folder, pipeline=PIPELINE[:2] + PIPELINE[3:]), LIMIT)
         return [pickle.dumps(dataset[index]['data_samples'].to_dict()) for index in range(2)]
 
     assert packed(5) == packed(6) == packed(5000)
     assert packed(4) != packed(5)
 
 
-def test_given_counts_of_the_image_win_over_its_objects():
-    image = {'img': np.zeros((4, 4, 3), np.uint8), 'img_id': '0', 'points': [[0, 0]], 'labels': [0]}
-    dataset = CountDataset(data_list=[{**image, 'image_counts': [3, 1]}], metainfo={'classes': ('a', 'b')})
-    assert dataset.class_counts().tolist() == [[3, 1]]
-    assert dataset[0]['points'].tolist() == [[0, 0]]
-
-
-def test_counts_alone_say_nothing_about_places():
-    image = {'img': np.zeros((4, 4, 3), np.uint8), 'img_id': '0', 'image_counts': [0, 2]}
-    dataset = CountDataset(data_list=[image], metainfo={'classes': ('a', 'b')})
-    assert dataset.class_counts().tolist() == [[0, 2]]
-    assert dataset.get_cat_ids(0) == [1]
-    assert not {'points', 'labels', 'bboxes'} & set(dataset[0])
-
-
 @pytest.mark.parametrize('limit', [-1, 2.5, True, float('nan')])
 def test_a_wrong_limit_is_refused(limit):
-    with pytest.raises(ValueError, match='count_limit must be None or a whole number'):
-        CountDataset(data_list=[], count_limit=limit)
+    image = {'img': np.zeros((4, 4, 3), np.uint8), 'img_id': '0', 'image_counts': [0]}
+    with pytest.raises(ValueError, match='limit must be a whole number of at least 0'):
+        LowerCounts(CountDataset(data_list=[image], metainfo={'classes': ('a',)}), limit)
+
+
+@pytest.mark.parametrize('limit', [4, None])
+def test_the_old_option_is_refused_with_the_new_form(folder, limit):
+    message = (
+        f"no option 'count_limit' any more: wrap .*LowerCounts', limit={limit}, dataset=.*'mmcount.CountsCSVDataset'"
+    )
+    with pytest.raises(TypeError, match=message):
+        counts_csv(folder, count_limit=limit)
+
+
+def test_another_wrapper_inside_is_refused_with_the_right_order(folder):
+    inner = {'type': 'mmdet.RepeatDataset', 'times': 2, 'dataset': {'type': 'mmcount.MNISTLego', 'num_samples': 1}}
+    with pytest.raises(TypeError, match=r"needs a CountDataset, got RepeatDataset: .*dict\(type='RepeatDataset'"):
+        DATASETS.build({'type': 'mmcount.LowerCounts', 'limit': 4, 'dataset': inner})
+
+
+def test_an_image_without_counts_is_refused_by_name(folder):
+    images = [{'img_path': 'nobody.png', 'img_id': 'nobody', 'unlabelled': True}]
+    with pytest.raises(AnnotationError, match=r'nobody\.png: has no annotation to count'):
+        LowerCounts(CountDataset(data_list=images, metainfo={'classes': ('a',)}), LIMIT)
+
+
+def test_annotations_are_read_with_the_first_image_on_demand(folder):
+    for first in (lambda data: data[0], lambda data: data.get_data_info(0), lambda data: data.class_counts(),
+                  lambda data: data.get_cat_ids(0)):  # fmt: skip
+        dataset = LowerCounts(counts_csv(folder, lazy_init=True, pipeline=[]), LIMIT, lazy_init=True)
+        first(dataset)
+        assert dataset[0]['image_counts'].tolist() == [5]
+
+
+def test_class_balanced_sampling_goes_around_it(folder):
+    counts_csv(folder)
+    reader = {'type': 'mmcount.CountsCSVDataset', 'data_root': str(folder), 'pipeline': PIPELINE}
+    limited = {'type': 'mmcount.LowerCounts', 'limit': LIMIT, 'dataset': reader}
+    balanced = DATASETS.build({'type': 'mmdet.ClassBalancedDataset', 'oversample_thr': 0.5, 'dataset': limited})
+    assert [balanced[index]['data_samples'].gt_counts.tolist() for index in range(2)] == [[5], [2]]
+    joined = DATASETS.build({'type': 'mmdet.ConcatDataset', 'datasets': [limited, limited]})
+    assert joined.metainfo['classes'] == ('object',)
+    assert joined[2]['data_samples'].gt_counts.tolist() == [5]
 
 
 def test_a_limit_of_zero_tells_presence_only(folder):
-    assert counts_csv(folder, count_limit=0).class_counts().tolist() == [[1], [1]]
-
-
-@pytest.mark.parametrize(
-    ('values', 'message'),
-    [
-        ([1], r'must be \(2,\), one per class, got \(1,\)'),
-        ([[1, 2]], r'got \(1, 2\)'),
-        ([0, -1], 'of class 1 is -1'),
-        ([0.5, 1], r'of class 0 is 0\.5, expected a whole number'),
-        ([0, np.nan], 'of class 1 is nan'),
-        ([np.inf, 0], 'of class 0 is inf'),
-    ],
-)
-def test_wrong_counts_name_the_image(values, message):
-    with pytest.raises(AnnotationError, match=f'photo7: image_counts .*{message}'):
-        check_image_counts(values, 2, 'photo7')
-    image = {'img': np.zeros((4, 4, 3), np.uint8), 'img_id': 'photo7', 'image_counts': values}
-    with pytest.raises(AnnotationError, match='photo7: image_counts'):
-        CountDataset(data_list=[image], metainfo={'classes': ('a', 'b')})
+    assert LowerCounts(counts_csv(folder), 0).class_counts().tolist() == [[1], [1]]
 
 
 def test_limiting_twice_changes_nothing_and_leaves_its_input_alone():
@@ -237,6 +245,7 @@ def test_limiting_twice_changes_nothing_and_leaves_its_input_alone():
 
 
 def test_it_builds_from_a_config_with_a_wrapper():
-    dataset = {'type': 'mmcount.MNISTLego', 'num_samples': 2, 'scene': LEGO, 'count_limit': 1, 'pipeline': PIPELINE}
+    reader = {'type': 'mmcount.MNISTLego', 'num_samples': 2, 'scene': LEGO, 'pipeline': PIPELINE}
+    dataset = {'type': 'mmcount.LowerCounts', 'limit': 1, 'dataset': reader}
     wrapped = DATASETS.build({'type': 'mmdet.RepeatDataset', 'times': 2, 'dataset': dataset})
     assert all(wrapped[index]['data_samples'].gt_counts.max() == 2 for index in range(4))

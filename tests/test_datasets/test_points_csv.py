@@ -1,17 +1,13 @@
-import csv
-import io
+import json
 import logging
-import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from mmcount.datasets import AnnotationError, PointsCSVDataset, table_dataset
-from mmcount.datasets.formats import parse_points_csv
-from mmcount.datasets.formats.tables import decode_text
+from mmcount.datasets import AnnotationError, PointsCSVDataset, points_csv
+from mmcount.datasets.formats import PointTable
 
 GOOD = 'image,x,y\na.png,1,2\na.png,3.5,4\nb.png,0,0\n'
 
@@ -163,7 +159,7 @@ def test_missing_files_are_named(folder):
 
 def test_rounding_at_the_border_is_moved_into_the_image(folder, monkeypatch):
     messages = []
-    monkeypatch.setattr(table_dataset, 'print_log', lambda message, **kwargs: messages.append(message))
+    monkeypatch.setattr(points_csv, 'print_log', lambda message, **kwargs: messages.append(message))
     points = read(folder, 'image,x,y\na.png,10,8\na.png,-1,-1\na.png,9.5,0\na.png,5,5\n')[0]['points']
     assert (points >= -0.5).all()
     assert (points < np.array([9.5, 7.5], np.float32)).all()
@@ -196,7 +192,7 @@ def test_a_turned_photo_is_checked_as_it_is_displayed(folder):
 def test_repeated_points_are_kept_and_reported_once(folder, monkeypatch):
     messages = []
     monkeypatch.setattr(
-        table_dataset, 'print_log', lambda message, level=logging.INFO, **kwargs: messages.append((level, message))
+        points_csv, 'print_log', lambda message, level=logging.INFO, **kwargs: messages.append((level, message))
     )
     dataset = read(folder, 'image,x,y\n' + 'a.png,1,1\n' * 3 + 'b.png,1,1\nb.png,2,2\nb.png,2,2\n')
     assert dataset.class_counts().tolist() == [[3], [3], [0]]
@@ -213,72 +209,28 @@ def test_the_split_protocol_works_on_a_folder(folder):
     assert sorted(parts) == ['a.png', 'b.png', 'sub/a.png']
 
 
-def test_quotes_around_several_lines_keep_the_line_numbers():
-    with pytest.raises(AnnotationError, match='line 4'):
-        parse_points_csv('image,x,y,note\na.png,1,2,"two\nlines"\na.png,z,2,\n', 'p.csv')
+def test_classes_may_be_given_as_text_as_on_a_command_line(folder):
+    text = 'image,x,y,class\na.png,1,2,live\nb.png,1,2,dead\n'
+    dataset = read(folder, text, metainfo={'classes': 'live,dead'})
+    assert dataset.class_counts().tolist() == [[1, 0], [0, 1], [0, 0]]
+    with pytest.raises(
+        AnnotationError, match=r"class 'dead' is unknown, expected one of \('live', 'ded'\); did you mean"
+    ):
+        read(folder, text, metainfo={'classes': 'live, ded'})
 
 
-def test_names_are_read_with_forward_slashes():
-    assert parse_points_csv('image,x,y\nsub\\a.png,1,2\n').images == ['sub/a.png']
+def test_a_table_of_another_format_needs_a_parser_and_three_lines(folder):
+    def read_points_json(path):
+        rows = json.loads(Path(path).read_text())
+        points = np.array([[row['x'], row['y']] for row in rows], dtype=np.float64)
+        return PointTable([row['image'] for row in rows], None, list(range(1, len(rows) + 1)), points)
 
+    class PointsJSONDataset(PointsCSVDataset):
+        read = staticmethod(read_points_json)
 
-pieces = st.lists(
-    st.sampled_from(
-        [
-            'image',
-            'x',
-            'y',
-            'class',
-            ',',
-            ';',
-            '\t',
-            '\n',
-            '\r',
-            '"',
-            'a.png',
-            '1',
-            '-2.5',
-            'nan',
-            '\ufeff',
-            'é',
-            '\0',
-            ' ',
-            '\x1c',
-            '1e999',
-        ]
-    ),
-    max_size=60,
-).map(''.join)
-valid_start = pieces.map('image,x,y\n'.__add__)
-
-
-@settings(deadline=None, derandomize=True, max_examples=50)
-@given(st.one_of(st.binary(max_size=200), pieces.map(str.encode), valid_start.map(str.encode)))
-def test_any_bytes_give_a_table_or_an_annotation_error(data):
-    error = None
-    try:
-        table = parse_points_csv(decode_text(data, 'f.csv'), 'f.csv')
-    except AnnotationError as caught:
-        error = caught
-    if error is not None:
-        assert error.file == 'f.csv'
-        assert re.match(r'f\.csv(, line \d+)?: ', str(error))
-        return
-    assert table.points.shape == (len(table.images), 2)
-    assert np.isfinite(table.points).all()
-    assert len(table.lines) == len(table.images)
-
-
-@settings(deadline=None, derandomize=True, max_examples=50)
-@given(
-    st.lists(st.tuples(st.sampled_from(['a.png', 'b c.png', 'é;,".png']), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))),
-    st.sampled_from([',', ';', '\t']),
-)
-def test_a_written_table_is_read_back(rows, separator):
-    stream = io.StringIO(newline='')
-    writer = csv.writer(stream, delimiter=separator)
-    writer.writerow(['image', 'x', 'y'])
-    writer.writerows([name, repr(x), repr(y)] for name, x, y in rows)
-    table = parse_points_csv(stream.getvalue())
-    assert table.images == [name for name, _, _ in rows]
-    assert table.points.tolist() == [[x, y] for _, x, y in rows]
+    (folder / 'points.json').write_text(json.dumps([{'image': 'b.png', 'x': 2, 'y': 3}]))
+    dataset = PointsJSONDataset(ann_file='points.json', data_root=folder)
+    assert dataset.class_counts().tolist() == [[0], [1], [0]]
+    (folder / 'points.json').write_text(json.dumps([{'image': 'b.png', 'x': 2, 'y': 30}]))
+    with pytest.raises(AnnotationError, match=r'points\.json, line 1: point \(2, 30\) is outside'):
+        PointsJSONDataset(ann_file='points.json', data_root=folder)

@@ -3,8 +3,8 @@ import pytest
 from mmengine.dataset import Compose
 from PIL import Image
 
-from mmcount.datasets import AnnotationError, VOCCounts, VOCSegmentationTrain
-from mmcount.datasets.formats.voc import (
+from mmcount.datasets import AnnotationError, LowerCounts, VOCCounts, VOCSegmentationTrain
+from mmcount.datasets.formats.voc_annotations import (
     mask_boxes,
     read_voc_list,
     read_voc_xml,
@@ -92,7 +92,7 @@ def test_difficult_objects_may_be_counted(voc):
 
 
 def test_an_image_of_a_class_in_difficult_objects_only_is_a_negative_for_it(voc):
-    dataset = VOCCounts(data_root=voc, count_limit=4)
+    dataset = LowerCounts(VOCCounts(data_root=voc), limit=4)
     assert dataset.get_data_info(1)['image_counts'][DOG] == 0
     assert dataset.get_data_info(1)['image_counts'].sum() == 0
     assert dataset.get_cat_ids(1) == []
@@ -211,8 +211,7 @@ def test_the_training_set_of_weak_segmentation_counts_boxes_or_masks(voc):
         (0, CAT): 3, (0, PERSON): 1, (1, DOG): 1, (2, CAT): 1, (2, DOG): 2,
     }  # fmt: skip
     assert 'masks' not in dataset[2]
-    limited = VOCSegmentationTrain(data_root=voc, sbd_lists=('sbd_train.txt', 'sbd_val.txt'), count_limit=1)
-    np.testing.assert_array_equal(limited.class_counts(), np.minimum(counts, 2))
+    np.testing.assert_array_equal(LowerCounts(dataset, limit=1).class_counts(), np.minimum(counts, 2))
     with pytest.raises(ValueError, match='no segmentation'):
         VOCSegmentationTrain(data_root=voc, with_mask=True)
 

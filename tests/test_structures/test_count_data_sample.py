@@ -47,3 +47,16 @@ def test_a_sample_survives_to_dict_copy_and_pickle():
         assert torch.equal(other.gt_map.data, sample.gt_map.data)
         assert other.saturated is True
         assert other.img_id == 'a'
+
+
+def test_predicted_counts_cannot_vanish():
+    sample = CountDataSample(metainfo=dict(img_id='one'))
+    counted = InstanceData(bboxes=torch.zeros(2, 4), counts=torch.tensor([3, 1]))
+    plain = InstanceData(bboxes=torch.zeros(2, 4))
+    sample.pred_instances = plain
+    sample.pred_instances = counted
+    sample.pred_instances = counted[:1]
+    with pytest.raises(ValueError, match="image one: predicted boxes with 'counts' are replaced by boxes without"):
+        sample.pred_instances = plain
+    del sample.pred_instances
+    sample.pred_instances = plain

@@ -37,11 +37,11 @@ def to_image(inputs: Any) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(np.clip(array, 0, 255).astype(np.uint8)), cv2.COLOR_BGR2RGB)
 
 
-def describe(sample: CountDataSample, classes: Sequence[str] = (), count_limit: int | None = None) -> str:
+def describe(sample: CountDataSample, classes: Sequence[str] = ()) -> str:
     """One line about a sample; of many classes, those that it shows. ``5+`` stands for "5 or more"."""
-    counts = []
+    counts, limit = [], sample.get('count_limit', np.inf)
     for label, value in enumerate(sample.gt_counts.tolist() if 'gt_counts' in sample else ()):
-        number = f'{value:g}+' if count_limit is not None and value > count_limit else f'{value:g}'
+        number = f'{value:g}+' if value > limit else f'{value:g}'
         if len(classes) < 2:
             counts.append(number)
         elif value:
@@ -73,8 +73,7 @@ def main() -> None:
         sample = item['data_samples']
         path = args.output_dir / f'{args.phase}_{index:04d}_{file_stem(str(sample.get("img_id", index)))}.png'
         write_image(str(path), sample_panels(to_image(item['inputs']), sample, style))
-        limit = getattr(dataset, 'count_limit', None)
-        print(f'{path}  {describe(sample, metainfo.get("classes", ()), limit)}')
+        print(f'{path}  {describe(sample, metainfo.get("classes", ()))}')
 
 
 if __name__ == '__main__':

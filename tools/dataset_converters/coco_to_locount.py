@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from mmcount.datasets.errors import AnnotationError
-from mmcount.datasets.locount_convert import coco_to_locount, write_locount
+from mmcount.apis.dataset_converters.locount_convert import coco_to_locount, write_locount
+from mmcount.utils.errors import AnnotationError
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from mmcount.datasets.errors import AnnotationError
-from mmcount.datasets.locount_convert import locount_to_coco, write_coco
+from mmcount.apis.dataset_converters.locount_convert import locount_to_coco, write_coco
+from mmcount.utils.errors import AnnotationError
 
 
 def parse_args() -> argparse.Namespace:

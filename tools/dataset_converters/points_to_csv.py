@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mmcount.apis.dataset_converters.points_export import export_points
 from mmcount.datasets import CountDataset
-from mmcount.datasets.points_export import export_points
 from mmcount.registry import DATASETS
 from mmcount.utils import register_all_modules
 
@@ -46,7 +46,8 @@ def build_dataset(args: argparse.Namespace) -> CountDataset:
     if loader is None:
         raise ValueError(f'{args.config} has no {args.phase}_dataloader')
     register_all_modules()
-    dataset = DATASETS.build({**loader['dataset'], 'pipeline': []})
+    config = loader['dataset']
+    dataset = DATASETS.build(config if 'dataset' in config else {**config, 'pipeline': []})
     if not isinstance(dataset, CountDataset):
         raise ValueError(f'the {args.phase} data set of {args.config} is a {type(dataset).__name__}, no CountDataset')
     return dataset

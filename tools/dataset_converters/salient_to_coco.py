@@ -11,10 +11,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmcount.apis.dataset_converters.locount_convert import write_coco
+from mmcount.apis.dataset_converters.salient_convert import salient_to_coco
 from mmcount.datasets import MSO, SOS
-from mmcount.datasets.locount_convert import write_coco
 from mmcount.datasets.salient import SUBSETS
-from mmcount.datasets.salient_convert import salient_to_coco
 
 
 def parse_args() -> argparse.Namespace:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdet.datasets import CocoDataset, VOCDataset
 
-from mmcount.apis.converters import (
+from mmcount.apis.model_converters import (
     convert_countseg_state_dict,
     convert_torchvision_resnet_state_dict,
     fitting_config,

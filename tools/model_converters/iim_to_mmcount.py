@@ -12,7 +12,7 @@ import argparse
 import sys
 from typing import Any
 
-from mmcount.apis.converters import (
+from mmcount.apis.model_converters import (
     convert_hrnet_state_dict,
     convert_iim_state_dict,
     convert_scale_net_state_dict,

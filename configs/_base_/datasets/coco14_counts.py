@@ -4,7 +4,7 @@
 # Crowd regions count as one. Training is told "5 or more" and never where an object is.
 dataset_type = 'mmcount.COCOCounts'
 data_root = 'data/coco/'
-count_limit = 4
+limit = 4
 split_rule = 'cev'
 common = dict(type=dataset_type, data_root=data_root, split_rule=split_rule)
 
@@ -28,11 +28,14 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        ann_file='annotations/instances_train2014.json',
-        data_prefix=dict(img='train2014/'),
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=limit,
+        dataset=dict(
+            ann_file='annotations/instances_train2014.json',
+            data_prefix=dict(img='train2014/'),
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

@@ -3,7 +3,7 @@
 # object is.
 dataset_type = 'mmcount.COCOCounts'
 data_root = 'data/coco/'
-count_limit = 4
+limit = 4
 split_rule = 'cev'
 common = dict(type=dataset_type, data_root=data_root, split_rule=split_rule)
 
@@ -27,11 +27,14 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        ann_file='annotations/instances_train2017.json',
-        data_prefix=dict(img='train2017/'),
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=limit,
+        dataset=dict(
+            ann_file='annotations/instances_train2017.json',
+            data_prefix=dict(img='train2017/'),
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

@@ -1,11 +1,11 @@
 # One's own images with a table of counts: lines image,class,count, or a column for each class. Every image below
 # <data_root>/images is labelled; one without a line holds no object. Where objects are is known to nobody, so there is
-# no GAME. count_limit=None trains on all counts as they are.
+# no GAME. To train on all counts as they are, leave LowerCounts out.
 dataset_type = 'mmcount.CountsCSVDataset'
 data_root = 'data/my_images/'
 ann_file = 'counts.csv'
 classes = ('object',)
-count_limit = 4
+limit = 4
 split = dict(seed=0, num_train=0.6, num_val=0.2, num_test=0.2)
 common = dict(
     type=dataset_type,
@@ -36,10 +36,13 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        subset='train',
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=limit,
+        dataset=dict(
+            subset='train',
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

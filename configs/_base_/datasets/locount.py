@@ -8,14 +8,14 @@ num_classes = 140
 common = dict(type=dataset_type, data_root=data_root)
 
 train_pipeline = [
-    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadImageFromFile'),
     dict(type='mmcount.LoadCountAnnotations', geometry='counted_bboxes'),
     dict(type='mmdet.Resize', scale=(1333, 800), keep_ratio=True),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmcount.PackCountInputs'),
 ]
 test_pipeline = [
-    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadImageFromFile'),
     dict(type='mmdet.Resize', scale=(1333, 800), keep_ratio=True),
     dict(type='mmcount.LoadCountAnnotations', geometry='counted_bboxes'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),

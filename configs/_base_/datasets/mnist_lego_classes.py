@@ -2,7 +2,7 @@
 # network. A scene draws its objects from one or two classes, so that counts above the limit occur. Training is told
 # "5 or more" of a class and never where an object is.
 dataset_type = 'mmcount.MNISTLego'
-count_limit = 4
+limit = 4
 scene = dict(
     canvas=(128, 128),
     layout='single',
@@ -32,12 +32,15 @@ train_dataloader = dict(
     num_workers=0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        subset='train',
-        num_samples=4000,
-        keep_scenes=True,
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=limit,
+        dataset=dict(
+            subset='train',
+            num_samples=4000,
+            keep_scenes=True,
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

@@ -24,12 +24,12 @@ scene = dict(
 common = dict(type=dataset_type, target='groups', scene=scene)
 
 train_pipeline = [
-    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadImageFromFile'),
     dict(type='mmcount.LoadCountAnnotations', geometry='counted_bboxes'),
     dict(type='mmcount.PackCountInputs'),
 ]
 test_pipeline = [
-    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadImageFromFile'),
     dict(type='mmcount.LoadCountAnnotations', geometry='counted_bboxes'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]

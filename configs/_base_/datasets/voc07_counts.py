@@ -2,7 +2,7 @@
 # nowhere. Training is told "5 or more" of a class and never where an object is; validation and test know boxes.
 dataset_type = 'mmcount.VOCCounts'
 data_root = 'data/VOCdevkit/VOC2007/'
-count_limit = 4
+limit = 4
 common = dict(type=dataset_type, data_root=data_root, count_difficult=False)
 
 train_pipeline = [
@@ -25,10 +25,13 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        ann_file='ImageSets/Main/train.txt',
-        count_limit=count_limit,
-        pipeline=train_pipeline,
-        **common,
+        type='mmcount.LowerCounts',
+        limit=limit,
+        dataset=dict(
+            ann_file='ImageSets/Main/train.txt',
+            pipeline=train_pipeline,
+            **common,
+        ),
     ),
 )
 val_dataloader = dict(

@@ -3,7 +3,7 @@
 # Segmentation/val. Mask proposals come from files: MCG or COB as downloaded, in data/VOCdevkit/VOC2012/proposals; with
 # dict(type='mmcount.HierarchicalProposals') they are computed.
 data_root = 'data/VOCdevkit/VOC2012/'
-count_limit = 4
+limit = 4
 proposals = dict(type='mmcount.MCGProposals', folder=data_root + 'proposals')
 
 train_pipeline = [
@@ -27,7 +27,9 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='mmcount.VOCSegmentationTrain', data_root=data_root, count_limit=count_limit, pipeline=train_pipeline
+        type='mmcount.LowerCounts',
+        limit=limit,
+        dataset=dict(type='mmcount.VOCSegmentationTrain', data_root=data_root, pipeline=train_pipeline),
     ),
 )
 val_dataloader = dict(

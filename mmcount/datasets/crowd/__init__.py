@@ -11,11 +11,12 @@ JHUCrowd       JHU-Crowd++           text, labels of the images            boxes
 FDST           FDST (videos)         JSON of an annotation tool            boxes, video, frame
 =============  ====================  ====================================  ==========================================
 
-``base.py`` has what they share, ``checks.py`` what is done about heads outside of their image, duplicates and other
-flaws; the parsers are in ``mmcount/datasets/formats/heads.py`` and ``mat.py``.
+``crowd_dataset.py`` has what they share, ``seeded_val.py`` the validation images of sets that were published without
+any, ``checks.py`` what is done about heads outside of their image, duplicates and other flaws; the parsers are in
+``mmcount/datasets/formats/crowd_points.py`` and ``mat.py``.
 """
 
-from .base import CrowdDataset
+from .crowd_dataset import CrowdDataset
 from .fdst import FDST
 from .jhu import JHUCrowd
 from .nwpu import NWPUCrowd

@@ -4,9 +4,9 @@ import os
 
 import numpy as np
 
-from ..errors import AnnotationError, did_you_mean
-from ..formats.points_csv import parse_points_csv
-from ..formats.tables import read_text
+from mmcount.utils.errors import AnnotationError, did_you_mean
+
+from ..formats.points_table import read_points_csv
 
 # two digits are enough in a file that people read, half a pixel would be another head
 _TOLERANCE = 0.02
@@ -28,7 +28,7 @@ class BoxesFile:
     def __init__(self, path: str) -> None:
         if not os.path.isfile(path):
             raise FileNotFoundError(f'boxes file {path!r} does not exist; tools/dataset_converters/pseudo_boxes.py')
-        table = parse_points_csv(read_text(path), path)
+        table = read_points_csv(path)
         if table.boxes is None:
             raise AnnotationError('has no boxes: expected the columns image,x,y,x1,y1,x2,y2', path, 1)
         self.path = path

@@ -1,12 +1,13 @@
-"""What is wrong with the annotated heads of crowd images, and what is done about it."""
+"""Flaws of the annotated heads of crowd images, and their cures."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import AnnotationError
-from ..formats.heads import Heads
+from mmcount.utils.errors import AnnotationError
+
+from ..formats.crowd_points import CrowdPoints
 
 OUTSIDE_RULES = ('keep', 'snap', 'clip', 'drop', 'error')
 DUPLICATE_RULES = ('keep', 'drop', 'error')
@@ -20,7 +21,7 @@ _NEAR = 1.0
 
 @dataclass
 class Finding:
-    """How often something was found.
+    """Number and first example of a flaw.
 
     Attributes:
         number: Of heads, files or images, as its name says.
@@ -35,7 +36,7 @@ class Finding:
 
 @dataclass
 class Findings(Mapping):
-    """What was found in the annotation of a data set, by name.
+    """Flaws of the annotation of a data set, by name.
 
     Example:
         >>> findings = Findings()
@@ -54,7 +55,7 @@ class Findings(Mapping):
             one.images += 1
 
     def number(self, name: str) -> int:
-        """How many of ``name`` there are, 0 where nothing was found."""
+        """Return the number of ``name``, 0 if there is none."""
         return self.found[name].number if name in self.found else 0
 
     def __getitem__(self, name: str) -> Finding:
@@ -86,15 +87,15 @@ FIRST = 'heads within half a pixel of 0'
 LAST = 'heads within half a pixel of the width or the height'
 
 
-def clean_heads(
-    heads: Heads,
+def clean_points(
+    heads: CrowdPoints,
     size: tuple[int, int],
     name: str,
     findings: Findings,
     outside: str = 'keep',
     duplicates: str = 'keep',
     origin: str = 'center',
-) -> Heads:
+) -> CrowdPoints:
     """Bring heads into the contract of the data sets, and note what was found.
 
     Boxes are never clipped, as a head's size would change.
@@ -118,7 +119,7 @@ def clean_heads(
 
     Example:
         >>> found = Findings()
-        >>> clean_heads(Heads(np.array([[3.0, 9.0]])), (8, 8), 'a', found, outside='clip').points.tolist()
+        >>> clean_points(CrowdPoints(np.array([[3.0, 9.0]])), (8, 8), 'a', found, outside='clip').points.tolist()
         [[3.0, 7.499999523162842]]
         >>> found.lines()
         ['1 heads outside of their image, e.g. a']
@@ -134,11 +135,11 @@ def clean_heads(
     if heads.bboxes is not None:
         boxes = _ordered_boxes(heads.bboxes - of_boxes, name, findings)[keep].astype(np.float32)
     attributes = {key: values[keep] for key, values in heads.attributes.items()}
-    return Heads(points[keep], boxes, heads.stated, attributes)
+    return CrowdPoints(points[keep], boxes, heads.stated, attributes)
 
 
 def _duplicate_rule(points: np.ndarray, name: str, findings: Findings, rule: str) -> np.ndarray:
-    """Which heads stay, (N,) bool."""
+    """Return (N,) bool: True for the heads that stay."""
     keep = np.ones(len(points), dtype=bool)
     if len(points):
         _, first = np.unique(points, axis=0, return_index=True)

@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 
 from mmcount.registry import DATASETS
 
-from ..formats.heads import Heads, parse_via_json
+from ..formats.crowd_points import CrowdPoints, parse_via_json
 from ..formats.images import IMG_EXTENSIONS
 from ..formats.tables import read_text
-from .base import CrowdImage, SeededValDataset, natural_key, stems
+from .crowd_dataset import CrowdImage
+from .file_names import natural_key, stems
+from .seeded_val import SeededValDataset
 
 
 @DATASETS.register_module()
@@ -21,8 +23,8 @@ class FDST(SeededValDataset):
     Args:
         data_root: The folder of ``train_data`` and ``test_data``.
         num_val: Validation videos, or their share.
-        **kwargs: As :class:`~mmcount.datasets.crowd.base.SeededValDataset` (``val_list`` names videos) and
-            :class:`~mmcount.datasets.crowd.base.CrowdDataset` (``exclude`` names frames, such as '12/001').
+        **kwargs: As :class:`~mmcount.datasets.crowd.seeded_val.SeededValDataset` (``val_list`` names videos) and
+            :class:`~mmcount.datasets.crowd.crowd_dataset.CrowdDataset` (``exclude`` names frames, such as '12/001').
 
     Example:
         >>> dataset = FDST(data_root='data/FDST', subset='test')  # doctest: +SKIP
@@ -54,7 +56,7 @@ class FDST(SeededValDataset):
                 images.append(CrowdImage(f'{video}/{frame}', path, ann_path, video, extra))
         return images
 
-    def read_heads(self, image: CrowdImage) -> Heads:
+    def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read the rectangles of the JSON file."""
         path = str(image.ann_path)
         return parse_via_json(read_text(path), path)

@@ -6,20 +6,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
-from ..errors import AnnotationError
-from ..formats.heads import Heads, parse_jhu_txt
+from ..formats.crowd_points import CrowdPoints, parse_jhu_txt
 from ..formats.images import IMG_EXTENSIONS
-from ..formats.tables import decode_text
-from .base import CrowdDataset, CrowdImage, stems
+from ..formats.tables import read_text
 from .checks import STATED
+from .crowd_dataset import CrowdDataset, CrowdImage
+from .file_names import stems
 
 _WEATHERS = ('none', 'fog', 'rain', 'snow')
 
 
 @DATASETS.register_module()
 class JHUCrowd(CrowdDataset):
-    """JHU-Crowd++: 2,272 + 500 + 1,600 images with boxes, in several weathers; some show nobody.
+    """JHU-Crowd++: 2,272 + 500 + 1,600 images with boxes, in several weathers; some without people.
 
     Further keys: ``occlusions`` (N,) int64 (1 visible, 2 partial, 3 full), ``blurs`` (N,) int64 (0 or 1), and, where
     ``image_labels.txt`` is there, ``scene`` (str), ``weather`` ('none', 'fog', 'rain' or 'snow') and ``distractor``
@@ -30,7 +31,7 @@ class JHUCrowd(CrowdDataset):
         square_boxes: Make boxes as published IIM code does: a square of the longer side that begins at the box's top
             left corner, so that its centre is not the head's where width and height differ. Needed to compare
             localisation with its results.
-        **kwargs: As :class:`~mmcount.datasets.crowd.base.CrowdDataset`.
+        **kwargs: As :class:`~mmcount.datasets.crowd.crowd_dataset.CrowdDataset`.
 
     Example:
         >>> dataset = JHUCrowd(data_root='data/jhu_crowd_v2.0', subset='val')  # doctest: +SKIP
@@ -58,7 +59,7 @@ class JHUCrowd(CrowdDataset):
         file = self.path(part, 'image_labels.txt')
         labels: dict[str, dict] = {}
         if os.path.isfile(file):
-            labels = parse_image_labels(_read(file), file)
+            labels = parse_image_labels(read_text(file, may_be_empty=True), file)
             self.note_unused(paths, labels, f'images that {file} does not name')
         else:
             self.warn(f'{file!r} does not exist: scene, weather and distractor are not known')
@@ -67,10 +68,10 @@ class JHUCrowd(CrowdDataset):
             for name, path in paths.items()
         ]
 
-    def read_heads(self, image: CrowdImage) -> Heads:
+    def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read the lines of the text file; none is an image without heads."""
         path = str(image.ann_path)
-        heads = parse_jhu_txt(_read(path), path)
+        heads = parse_jhu_txt(read_text(path, may_be_empty=True), path)  # an empty file: no heads
         if self.square_boxes and heads.bboxes is not None:
             corner = heads.bboxes[:, :2]
             side = (heads.bboxes[:, 2:] - corner).max(axis=1, keepdims=True)
@@ -84,11 +85,6 @@ class JHUCrowd(CrowdDataset):
             different = stated != len(info['points'])
             self.findings.add(STATED, int(different), f'{image.name} ({stated} stated, {len(info["points"])} listed)')
         return info
-
-
-def _read(path: str) -> str:
-    with open(path, 'rb') as stream:
-        return decode_text(stream.read(), path)  # an empty file says something here: nobody
 
 
 def parse_image_labels(text: str, file: str = '') -> dict[str, dict[str, Any]]:

@@ -7,19 +7,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmcount.registry import DATASETS
+from mmcount.utils.errors import AnnotationError
 
-from ..errors import AnnotationError
-from ..formats.heads import Heads, parse_location_list, parse_nwpu_json, read_annpoints_mat
+from ..formats.crowd_points import CrowdPoints, parse_location_list, parse_nwpu_json, read_annpoints_mat
 from ..formats.images import IMG_EXTENSIONS
 from ..formats.tables import read_text
-from .base import CrowdDataset, CrowdImage, natural_key, stems
+from .crowd_dataset import CrowdDataset, CrowdImage
+from .file_names import natural_key, stems
 
 _LISTS = ('train', 'val', 'test')
 
 
 @DATASETS.register_module()
 class NWPUCrowd(CrowdDataset):
-    """NWPU-Crowd: 3,109 + 500 + 1,500 images, 2,133,238 heads in all, with boxes; some images show nobody.
+    """NWPU-Crowd: 3,109 + 500 + 1,500 images, 2,133,238 heads in all, with boxes; some images without people.
 
     Which image is in which part is decided by ``train.txt``, ``val.txt`` and ``test.txt``: the parts are not ranges of
     ids. The annotation of 'test' is not public, so its images have no points and no counts; predict on them with a
@@ -35,7 +36,7 @@ class NWPUCrowd(CrowdDataset):
             code), relative to ``data_root``; its rows must be those of the annotation files, and its points replace
             theirs, from which they differ by rounding. With ``annotation_keys=('points', 'sigmas', 'levels')`` of
             `PackCountInputs`, `LocalizationMetric` then gives the numbers of the benchmark.
-        **kwargs: As :class:`~mmcount.datasets.crowd.base.CrowdDataset`.
+        **kwargs: As :class:`~mmcount.datasets.crowd.crowd_dataset.CrowdDataset`.
 
     Example:
         >>> dataset = NWPUCrowd(data_root='data/NWPU-Crowd', subset='val')  # doctest: +SKIP
@@ -54,7 +55,7 @@ class NWPUCrowd(CrowdDataset):
 
     def __init__(self, data_root: str | os.PathLike = '', locations: str | None = None, **kwargs: Any) -> None:
         self.locations = locations
-        self._located: dict[str, Heads] = {}
+        self._located: dict[str, CrowdPoints] = {}
         super().__init__(data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -115,7 +116,7 @@ class NWPUCrowd(CrowdDataset):
         """The id of the benchmark."""
         return image.name
 
-    def read_heads(self, image: CrowdImage) -> Heads:
+    def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read the JSON or ``.mat`` file, and join the list of true locations."""
         path = str(image.ann_path)
         heads = read_annpoints_mat(path) if path.endswith('.mat') else parse_nwpu_json(read_text(path), path)

@@ -4,9 +4,11 @@ from typing import Any, ClassVar
 
 from mmcount.registry import DATASETS
 
-from ..formats.heads import Heads, read_annpoints_mat
+from ..formats.crowd_points import CrowdPoints, read_annpoints_mat
 from ..formats.images import IMG_EXTENSIONS
-from .base import CrowdImage, SeededValDataset, stems
+from .crowd_dataset import CrowdImage
+from .file_names import stems
+from .seeded_val import SeededValDataset
 
 _ANN_SUFFIX = '_ann'
 
@@ -21,8 +23,8 @@ class UCFQNRF(SeededValDataset):
     Args:
         data_root: The folder ``UCF-QNRF_ECCV18``.
         num_val: Validation images, or their share; published code takes 0.2.
-        **kwargs: As :class:`~mmcount.datasets.crowd.base.SeededValDataset` and
-            :class:`~mmcount.datasets.crowd.base.CrowdDataset`.
+        **kwargs: As :class:`~mmcount.datasets.crowd.seeded_val.SeededValDataset` and
+            :class:`~mmcount.datasets.crowd.crowd_dataset.CrowdDataset`.
 
     Example:
         >>> dataset = UCFQNRF(data_root='data/UCF-QNRF_ECCV18', subset='test')  # doctest: +SKIP
@@ -53,6 +55,6 @@ class UCFQNRF(SeededValDataset):
             for name, path in paths.items()
         ]
 
-    def read_heads(self, image: CrowdImage) -> Heads:
+    def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read ``annPoints`` of the ``.mat`` file."""
         return read_annpoints_mat(str(image.ann_path))

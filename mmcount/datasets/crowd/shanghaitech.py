@@ -5,9 +5,11 @@ from typing import ClassVar
 
 from mmcount.registry import DATASETS
 
-from ..formats.heads import Heads, read_shanghaitech_mat
+from ..formats.crowd_points import CrowdPoints, read_shanghaitech_mat
 from ..formats.images import IMG_EXTENSIONS
-from .base import CrowdImage, SeededValDataset, stems
+from .crowd_dataset import CrowdImage
+from .file_names import stems
+from .seeded_val import SeededValDataset
 
 # the release and its mirrors differ
 _ANN_FOLDERS = ('ground-truth', 'ground_truth')
@@ -38,7 +40,7 @@ class _ShanghaiTech(SeededValDataset):
         )
         return [CrowdImage(name, path, os.path.join(folder, f'GT_{name}.mat'), name) for name, path in paths.items()]
 
-    def read_heads(self, image: CrowdImage) -> Heads:
+    def read_points(self, image: CrowdImage) -> CrowdPoints:
         """Read ``image_info`` of the ``.mat`` file."""
         return read_shanghaitech_mat(str(image.ann_path))
 
@@ -52,8 +54,8 @@ class ShanghaiTechA(_ShanghaiTech):
 
     Args:
         data_root: The folder ``part_A`` (in some copies ``part_A_final``).
-        **kwargs: As :class:`~mmcount.datasets.crowd.base.SeededValDataset` and
-            :class:`~mmcount.datasets.crowd.base.CrowdDataset`.
+        **kwargs: As :class:`~mmcount.datasets.crowd.seeded_val.SeededValDataset` and
+            :class:`~mmcount.datasets.crowd.crowd_dataset.CrowdDataset`.
 
     Example:
         >>> dataset = ShanghaiTechA(data_root='data/ShanghaiTech/part_A', subset='test')  # doctest: +SKIP
@@ -74,8 +76,8 @@ class ShanghaiTechB(_ShanghaiTech):
 
     Args:
         data_root: The folder ``part_B`` (in some copies ``part_B_final``).
-        **kwargs: As :class:`~mmcount.datasets.crowd.base.SeededValDataset` and
-            :class:`~mmcount.datasets.crowd.base.CrowdDataset`.
+        **kwargs: As :class:`~mmcount.datasets.crowd.seeded_val.SeededValDataset` and
+            :class:`~mmcount.datasets.crowd.crowd_dataset.CrowdDataset`.
 
     Example:
         >>> dataset = ShanghaiTechB(data_root='data/ShanghaiTech/part_B', subset='test')  # doctest: +SKIP

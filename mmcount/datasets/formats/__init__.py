@@ -1,18 +1,18 @@
 """One parser per annotation format: NumPy, Pillow and pycocotools only, no deep learning framework."""
 
 from .coco_masks import bitmap, encode_mask
-from .counts_csv import CountTable, parse_counts_csv
+from .counts_table import CountTable, read_counts_csv
+from .crowd_points import CrowdPoints
 from .dots import colour_points, dot_mask, mask_points, read_dot_image
-from .heads import Heads
 from .images import IMG_EXTENSIONS, image_size, list_images
 from .mat import read_mat
-from .points_csv import PointTable, parse_points_csv
-from .tables import parse_image_list
+from .points_table import PointTable, read_points_csv
+from .tables import read_image_list
 
 __all__ = [
     'IMG_EXTENSIONS',
     'CountTable',
-    'Heads',
+    'CrowdPoints',
     'PointTable',
     'bitmap',
     'colour_points',
@@ -21,9 +21,9 @@ __all__ = [
     'image_size',
     'list_images',
     'mask_points',
-    'parse_counts_csv',
-    'parse_image_list',
-    'parse_points_csv',
+    'read_counts_csv',
     'read_dot_image',
+    'read_image_list',
     'read_mat',
+    'read_points_csv',
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
 
 _RULE = re.compile(r'(red|value)\s*>\s*(\d+)')
 

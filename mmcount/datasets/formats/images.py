@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
 
 IMG_EXTENSIONS = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
+
 from .mat import read_mat
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AnnotationError
+from mmcount.utils.errors import AnnotationError
 
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
 

@@ -3,10 +3,15 @@
 import csv
 import io
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ..errors import AnnotationError
+import numpy as np
+
+from mmcount.utils.errors import AnnotationError
+
+from .numbers import MAX_FLOAT32, parse_number
 
 SEPARATORS = (',', ';', '\t')
 IMAGE_NAMES = ('image', 'img', 'file', 'filename', 'image_name', 'image_path')
@@ -19,7 +24,7 @@ class ImageRows:
 
     Attributes:
         images: Image name of each row, with forward slashes.
-        classes: Class name of each row, or ``None`` where the file has no class column.
+        classes: Class name of each row, or ``None`` if the file has no class column.
         lines: Line number of each row, 1-based.
     """
 
@@ -28,33 +33,32 @@ class ImageRows:
     lines: list[int] = field(default_factory=list)
 
 
-def decode_text(data: bytes, file: str) -> str:
-    """Decode UTF-8 (with or without BOM) or UTF-16 with BOM, as spreadsheets export it.
+def read_text(path: str, what: str = 'annotation file', may_be_empty: bool = False) -> str:
+    """Read a small text file in UTF-8 (with or without BOM) or UTF-16 with BOM, as spreadsheets export it.
+
+    Args:
+        path: The file.
+        what: What the message calls a file that does not exist.
+        may_be_empty: Whether an empty file says something, such as "no objects".
 
     Raises:
-        AnnotationError: The bytes are neither; the message names the line.
+        FileNotFoundError: The file does not exist.
+        AnnotationError: The bytes are no text, or there are none; names the line.
     """
+    try:
+        with open(path, 'rb') as stream:
+            data = stream.read()
+    except FileNotFoundError:
+        raise FileNotFoundError(f'{what} {path!r} does not exist') from None
     encoding = 'utf-16' if data[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8-sig'
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b'\n') + 1
-        raise AnnotationError(f'is not {encoding} text ({error.reason}); save it as UTF-8', file, line) from error
+        raise AnnotationError(f'is not {encoding} text ({error.reason}); save it as UTF-8', path, line) from error
     if '\0' in text:
-        raise AnnotationError('holds NUL bytes, expected text', file, text[: text.index('\0')].count('\n') + 1)
-    return text
-
-
-def read_text(path: str) -> str:
-    """Read and decode a small text file.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        AnnotationError: The file is empty or no text.
-    """
-    with open(path, 'rb') as stream:
-        text = decode_text(stream.read(), path)
-    if not text.strip():
+        raise AnnotationError('holds NUL bytes, expected text', path, text[: text.index('\0')].count('\n') + 1)
+    if not may_be_empty and not text.strip():
         raise AnnotationError('the file is empty', path)
     return text
 
@@ -69,109 +73,156 @@ def clean_name(name: str) -> str:
     return posixpath.normpath(name.strip().replace('\\', '/'))
 
 
-def parse_image_list(text: str, file: str = '') -> list[tuple[str, int]]:
+def read_image_list(path: str, what: str = 'list of images') -> list[tuple[str, int]]:
     """Read image names, one per line; blank lines are skipped.
+
+    Args:
+        path: The file.
+        what: What the message calls a file that does not exist.
 
     Returns:
         (name, line number) in file order.
 
     Raises:
+        FileNotFoundError: The file does not exist.
         AnnotationError: A name appears twice, or there is none.
     """
     first_lines: dict[str, int] = {}
-    for line, raw in enumerate(text.splitlines(), start=1):
+    for line, raw in enumerate(read_text(path, what).splitlines(), start=1):
         if not raw.strip():
             continue
         name = clean_name(raw)
         if name in first_lines:
-            raise AnnotationError(f'image {name!r} is already on line {first_lines[name]}', file, line)
+            raise AnnotationError(f'image {name!r} is already on line {first_lines[name]}', path, line)
         first_lines[name] = line
     if not first_lines:
-        raise AnnotationError('names no image, expected one per line', file)
+        raise AnnotationError('names no image, expected one per line', path)
     return list(first_lines.items())
 
 
-def separator_of(text: str, names: Sequence[str]) -> str:
-    """Return the separator whose header has most of the known column names; comma in doubt.
+@dataclass
+class Table:
+    """The cells of a table, column by column.
 
-    Example:
-        >>> separator_of('image;x;y', ('image', 'x', 'y'))
-        ';'
+    Attributes:
+        file: Its name, for messages.
+        header: Names of the columns, without blanks around them.
+        header_line: Line number of the header.
+        columns: Known column to its position in the header.
+        cells: The cells of each column, N each.
+        lines: N line numbers of the rows, 1-based.
     """
-    header = next((line for line in text.splitlines() if line.strip()), '')
 
-    def found(separator: str) -> int:
-        return sum(cell.strip().strip('"').strip().lower() in names for cell in header.split(separator))
+    file: str
+    header: list[str]
+    header_line: int
+    columns: dict[str, int]
+    cells: list[list[str]]
+    lines: list[int]
 
-    return max(SEPARATORS, key=found)
+    def texts(self, column: int, what: str) -> list[str]:
+        """The cells of a column without the blanks around them.
+
+        Raises:
+            AnnotationError: One is empty; names the line.
+        """
+        cells = [cell.strip() for cell in self.cells[column]]
+        if '' in cells:
+            raise AnnotationError(f'the {what} is empty', self.file, self.lines[cells.index('')])
+        return cells
+
+    def image_names(self) -> list[str]:
+        """The cells of the column ``image``, normalised.
+
+        Raises:
+            AnnotationError: One is empty; names the line.
+        """
+        names = self.texts(self.columns['image'], 'image name')
+        clean = {name: clean_name(name) for name in set(names)}  # an image has many rows
+        return [clean[name] for name in names]
+
+    def numbers(self, column: int, what: str, kind: str = 'number') -> np.ndarray:
+        """The numbers of a column, (N,) float64; messages call a cell ``what`` and expect a ``kind``.
+
+        Raises:
+            AnnotationError: A cell is no finite number; names the line.
+        """
+        cells = self.cells[column]
+        numbers: np.ndarray = np.empty(len(cells))
+        with suppress(ValueError):
+            numbers = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
+            if (np.abs(numbers) <= MAX_FLOAT32).all() and '_' not in ''.join(cells):
+                return numbers
+        for row, cell in enumerate(cells):  # slower, but it finds the one that is wrong
+            try:
+                numbers[row] = parse_number(cell, kind)
+            except ValueError as error:
+                raise AnnotationError(f'{what} is {error}', self.file, self.lines[row]) from None
+        return numbers
 
 
-def iter_rows(text: str, file: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of every row that is not blank, the header first.
+def read_table(
+    path: str, what: str, names: Mapping[str, Sequence[str]], required: Sequence[str], expected: str
+) -> Table:
+    """Read delimited text with a header line.
 
-    Raises:
-        AnnotationError: The text is not well formed, or a row is not as wide as the header.
-    """
-    reader = csv.reader(io.StringIO(text, newline=''), delimiter=separator, strict=True)
-    width = None
-    try:
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            width = len(row) if width is None else width
-            if len(row) != width:
-                raise AnnotationError(
-                    f'{len(row)} columns {row[:6]}, expected {width} as in the header', file, reader.line_num
-                )
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise AnnotationError(f'is not well-formed delimited text ({error})', file, reader.line_num) from error
-
-
-def find_columns(
-    header: Sequence[str],
-    names: Mapping[str, Sequence[str]],
-    required: Sequence[str],
-    expected: str,
-    file: str,
-    line: int,
-) -> dict[str, int]:
-    """Return where each column is, by any of its names.
+    The separator (comma, semicolon or tab) is the one that gives most of the known columns; comma in doubt. Column
+    order and the case of column names do not matter. Blank lines are skipped.
 
     Args:
-        header: The cells of the header.
+        path: The file.
+        what: What the message calls a file that does not exist.
         names: Column to the names that it may have, lower-case.
         required: Columns that must be there.
         expected: The whole header, for messages.
-        file: The file's name, for messages.
-        line: The header's line number.
 
     Raises:
-        AnnotationError: A required column is missing, or a column is there twice.
+        FileNotFoundError: The file does not exist.
+        AnnotationError: The text is not well formed, a row is not as wide as the header, a required column is missing,
+            or a column is there twice; names the line.
     """
-    cells = [cell.strip().lower() for cell in header]
+    text = read_text(path, what)
+    first = next(line for line in text.splitlines() if line.strip())
+    known = {name for aliases in names.values() for name in aliases}
+    separator = max(
+        SEPARATORS, key=lambda one: sum(cell.strip().strip('"').strip().lower() in known for cell in first.split(one))
+    )
+    reader = csv.reader(io.StringIO(text, newline=''), delimiter=separator, strict=True)
+    header: list[str] = []
+    header_line, lines = 1, []
+    try:
+        for row in reader:
+            if not ''.join(row).strip():
+                continue
+            if not header:
+                header, header_line = [cell.strip() for cell in row], reader.line_num
+                cells: list[list[str]] = [[] for _ in header]
+                continue
+            if len(row) != len(header):
+                raise AnnotationError(
+                    f'{len(row)} columns {row[:6]}, expected {len(header)} as in the header', path, reader.line_num
+                )
+            for column, cell in zip(cells, row, strict=True):
+                column.append(cell)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise AnnotationError(f'is not well-formed delimited text ({error})', path, reader.line_num) from error
+    if not header:
+        raise AnnotationError(f'has no header; expected {expected}', path, 1)
     columns = {}
     for name, aliases in names.items():
-        places = [index for index, cell in enumerate(cells) if cell in aliases]
+        places = [index for index, cell in enumerate(header) if cell.lower() in aliases]
         if len(places) > 1:
             raise AnnotationError(
-                f'{len(places)} columns for {name!r} in the header {list(header)}, expected one', file, line
+                f'{len(places)} columns for {name!r} in the header {header}, expected one', path, header_line
             )
         if places:
             columns[name] = places[0]
     missing = [name for name in required if name not in columns]
     if missing:
         raise AnnotationError(
-            f'the header {list(header[:8])} lacks {missing}; expected {expected} separated by comma, semicolon or tab',
-            file,
-            line,
+            f'the header {header[:8]} lacks {missing}; expected {expected} separated by comma, semicolon or tab',
+            path,
+            header_line,
         )
-    return columns
-
-
-def filled(cell: str, what: str, file: str, line: int) -> str:
-    """Return a cell without the spaces around it; an empty one is an error."""
-    text = cell.strip()
-    if not text:
-        raise AnnotationError(f'the {what} is empty', file, line)
-    return text
+    return Table(path, header, header_line, columns, cells, lines)

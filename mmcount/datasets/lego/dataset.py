@@ -53,7 +53,7 @@ class MNISTLego(CountDataset):
         keep_scenes: Keep every scene in memory once it is made (about 25 kB each at 128 x 128): training for several
             epochs then makes it only once per process.
         metainfo: Other names or colours for the classes; the number of names must fit.
-        **kwargs: As :class:`CountDataset`. With ``count_limit`` none of the three levels is given either.
+        **kwargs: As :class:`CountDataset`.
 
     Raises:
         ValueError: An argument is out of range, or ``metainfo`` names another number of classes.
@@ -162,8 +162,6 @@ class MNISTLego(CountDataset):
             width=scene.canvas[1],
             num_classes=self.num_classes,
         )
-        if self.count_limit is not None:
-            return self._limited({**info, 'image_counts': self._target_counts(scene)})
         levels = self._levels(scene)
         chosen = levels[self.target]
         info.update(
@@ -179,14 +177,12 @@ class MNISTLego(CountDataset):
         return info
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the labels of a scene without painting it; under a limit, each class that it shows once."""
+        """Return the labels of a scene without painting it."""
         scene = self.make_scene(super().get_data_info(idx)['scene_index'], paint=False)
-        if self.count_limit is not None:
-            return np.flatnonzero(self._target_counts(scene)).tolist()
         return self._levels(scene)[self.target]['labels'].tolist()
 
     def class_counts(self) -> np.ndarray:
-        """Count the objects of each class in every scene, up to the limit; made without painting, and remembered.
+        """Count the objects of each class in every scene; made without painting, and remembered.
 
         Returns:
             Shape (num_samples, C), int64.
@@ -197,4 +193,4 @@ class MNISTLego(CountDataset):
             if index not in self._count_rows:
                 self._count_rows[index] = self._target_counts(self.make_scene(index, paint=False))
             rows[position] = self._count_rows[index]
-        return rows if self.count_limit is None else np.minimum(rows, self.count_limit + 1)
+        return rows

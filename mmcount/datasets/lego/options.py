@@ -1,4 +1,4 @@
-"""What MNIST-LEGO scenes may look like."""
+"""Options of MNIST-LEGO scenes."""
 
 import math
 from collections.abc import Sequence

@@ -36,7 +36,6 @@ class Scene:
         group_boxes: (G, 4) float32, the smallest box around the members.
         group_labels: (G,) int64.
         group_counts: (G,) int64 >= 1, summing to N.
-        num_wanted: Objects asked for; more than N where some found no place.
         canvas: Height and width of the image.
         items: The drawn objects.
     """
@@ -51,7 +50,6 @@ class Scene:
     group_boxes: np.ndarray
     group_labels: np.ndarray
     group_counts: np.ndarray
-    num_wanted: int
     canvas: tuple[int, int]
     items: tuple[LegoObject, ...]
 
@@ -236,7 +234,6 @@ def make_scene(options: SceneOptions, parts: DigitParts, rng: np.random.Generato
         group_boxes=enclosing_boxes(boxes, group_ids),
         group_labels=labels[firsts],
         group_counts=group_counts,
-        num_wanted=number,
         canvas=options.canvas,
         items=tuple(items),
     )

@@ -1,8 +1,8 @@
 """Mask proposals of images: computed, or read from files. Sources are registered in ``TASK_UTILS``."""
 
-from .base import MaskProposals, ProposalSource, decode_rle, encode_rle
-from .files import MCGProposals, PRMProposals, RLEProposals, decode_runs, encode_runs, read_proposal_mat
+from .files import MCGProposals, PRMProposals, RLEProposals, decode_runs, read_proposal_mat
 from .hierarchical import HierarchicalProposals
+from .proposal_source import MaskProposals, ProposalSource, decode_rle, encode_rle
 
 __all__ = [
     'HierarchicalProposals',
@@ -14,6 +14,5 @@ __all__ = [
     'decode_rle',
     'decode_runs',
     'encode_rle',
-    'encode_runs',
     'read_proposal_mat',
 ]

@@ -10,11 +10,11 @@ import numpy as np
 from mmengine import fileio
 
 from mmcount.registry import TASK_UTILS
+from mmcount.utils.errors import AnnotationError
 from mmcount.utils.run_lengths import is_size
 
-from ..errors import AnnotationError
 from ..formats.mat import read_mat
-from .base import (
+from .proposal_source import (
     MaskProposals,
     ProposalSource,
     check_size,
@@ -128,19 +128,6 @@ class PRMProposals(ProposalSource):
                 raise AnnotationError(f'proposal {index}: {error}', file=file) from error
         check_size(masks, results, file)
         return ranked(stack(masks, results), None)
-
-
-def encode_runs(mask: np.ndarray) -> list[Any]:
-    """A mask as the size and the code that :func:`decode_runs` reads.
-
-    Example:
-        >>> decode_runs(encode_runs(np.eye(2, dtype=bool))).tolist()
-        [[True, False], [False, True]]
-    """
-    flat = np.concatenate([[0], np.asarray(mask, dtype=np.int8).ravel(), [0]])
-    change = np.flatnonzero(np.diff(flat))
-    pairs = np.stack([change[::2] + 1, change[1::2] - change[::2]], axis=1).astype('<u4')
-    return [[int(side) for side in mask.shape], base64.b64encode(pairs.tobytes()).decode('ascii')]
 
 
 def decode_runs(entry: Any) -> np.ndarray:

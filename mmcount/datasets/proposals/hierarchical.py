@@ -8,7 +8,7 @@ import numpy as np
 
 from mmcount.registry import TASK_UTILS
 
-from .base import MaskProposals, ProposalSource, ranked
+from .proposal_source import MaskProposals, ProposalSource, ranked
 from .regions import (
     ImageFeatures,
     Region,

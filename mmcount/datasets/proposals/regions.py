@@ -14,7 +14,7 @@ ORIENTATIONS, STRENGTHS = 8, 4
 
 @dataclass
 class ImageFeatures:
-    """What regions are compared by, pixel by pixel.
+    """Features that regions are compared by, pixel by pixel.
 
     Attributes:
         lab: (H, W, 3) float32, CIE Lab, each channel about 0..1.
@@ -202,7 +202,7 @@ def cut_regions(labels: np.ndarray, members: np.ndarray, limits: tuple[float, fl
 
 
 def objectness(region: Region, features: ImageFeatures, margin: int = 3) -> float:
-    """How much a region looks like an object: sharp borders, and unlike its surroundings.
+    """Return a score of how much a region looks like an object: sharp borders, and unlike its surroundings.
 
     The product of the mean edge strength along the contour, of the distance of its mean colour from that of the ring
     around it relative to their spread, of the share of its outline that is not the border of the image, and of its

@@ -1,4 +1,4 @@
-"""Counts for transforms that know no other boxes than mmdet's own."""
+"""Counts for transforms that accept only mmdet's own boxes."""
 
 from collections.abc import Callable
 from typing import Any

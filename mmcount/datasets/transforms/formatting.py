@@ -88,7 +88,10 @@ class PackCountInputs(BaseTransform):
     ``ignored_instances``. Everything is a plain tensor. Counts without geometry
     (``LoadCountAnnotations(geometry='none')``) are packed with ``image_counts='annotations'``. ``gt_void_mask`` is
     packed as it is, (H, W) bool. Mask proposals become ``proposals`` (``masks``, ``scores``), at the resolution of the
-    image file. Without annotations (inference) only the image and the meta information are packed.
+    image file. What mmdet's ``PackDetInputs`` packs for its detectors is packed likewise: ``gt_seg_map`` as
+    ``gt_sem_seg`` (``sem_seg`` (1, H, W)), box proposals as ``proposals`` (``bboxes``, ``scores``), and as meta
+    information the ``border`` of ``RandomCenterCropPad`` and the prompts of text-prompted detectors. Without
+    annotations (inference) only the image and the meta information are packed.
 
     Args:
         meta_keys: Keys of the results that become meta information, where they are present.
@@ -107,8 +110,8 @@ class PackCountInputs(BaseTransform):
             where the geometry is boxes. Images without them go without. Only with 'annotations'.
 
     Raises:
-        ValueError: The number of classes, or the annotated counts that are asked for, are not known, or an argument
-            is out of range.
+        ValueError: The number of classes, or the annotated counts that are asked for, are not known, an argument is
+            out of range, or the pixels are neither uint8 nor float32.
     """
 
     def __init__(
@@ -123,6 +126,12 @@ class PackCountInputs(BaseTransform):
             'flip_direction',
             'halo',
             'count_limit',
+            'border',
+            'text',
+            'caption_prompt',
+            'custom_entities',
+            'tokens_positive',
+            'dataset_mode',
         ),
         image_counts: str = 'recompute',
         min_visible_fraction: float | None = None,
@@ -154,7 +163,7 @@ class PackCountInputs(BaseTransform):
         """
         packed: dict[str, Any] = {}
         if 'img' in results:
-            packed['inputs'] = _image_tensor(results['img'])
+            packed['inputs'] = _image_tensor(results)
         sample = CountDataSample()
         if results.get('gt_bboxes') is not None:
             self._pack_instances(results, sample)
@@ -164,6 +173,10 @@ class PackCountInputs(BaseTransform):
             sample.set_field(torch.from_numpy(np.ascontiguousarray(results['gt_void_mask'])), 'gt_void_mask')
         if results.get('proposal_masks') is not None:
             sample.proposals = _proposals(results)
+        elif results.get('proposals') is not None:
+            sample.proposals = _box_proposals(results)
+        if results.get('gt_seg_map') is not None:
+            sample.gt_sem_seg = _semantic_map(results)
         if results.get('gt_map'):
             targets = {name: to_tensor(target) for name, target in results['gt_map'].items()}
             sample.gt_map = PixelData(metainfo=dict(codec=results.get('codec')), **targets)
@@ -245,7 +258,15 @@ def _ignore_flags(results: dict) -> np.ndarray:
     return np.zeros(len(results['gt_bboxes']), dtype=bool) if flags is None else np.asarray(flags).astype(bool)
 
 
-def _image_tensor(img: np.ndarray) -> Tensor:
+def _image_tensor(results: dict) -> Tensor:
+    """(C, H, W), contiguous, of the type of the image."""
+    img = results['img']
+    # Of other types nobody knows the range: 16 bits would be read as a picture that is all white.
+    if img.dtype not in (np.uint8, np.float32):
+        raise ValueError(
+            f'{image_name(results)} has pixels of type {img.dtype}, expected uint8 in 0..255, or float32 that '
+            'transforms made of it: scale them to 8 bits first; image files are scaled by mmcount.LoadImage'
+        )
     if img.ndim == 2:
         img = img[..., None]
     return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1)))
@@ -270,6 +291,21 @@ def _proposals(results: dict) -> InstanceData:
     masks = results['proposal_masks']
     bitmaps = BitmapMasks(masks.astype(np.uint8), *masks.shape[1:])
     return InstanceData(masks=bitmaps, scores=torch.from_numpy(np.asarray(results['proposal_scores'], np.float32)))
+
+
+def _box_proposals(results: dict) -> InstanceData:
+    """Box proposals in px of the network's input, as `PackDetInputs` packs them."""
+    boxes = results['proposals']
+    boxes = boxes.tensor if isinstance(boxes, BaseBoxes) else to_tensor(boxes)
+    return InstanceData(bboxes=boxes, scores=to_tensor(results['proposals_scores']))
+
+
+def _semantic_map(results: dict) -> PixelData:
+    """``sem_seg`` (1, H, W), with ``ignore_index`` where the results say it."""
+    found = PixelData(sem_seg=to_tensor(np.ascontiguousarray(results['gt_seg_map'])[None]))
+    if 'ignore_index' in results:
+        found.set_metainfo(dict(ignore_index=results['ignore_index']))
+    return found
 
 
 def _cut_at_border(bboxes: Tensor, img_shape: tuple[int, int]) -> tuple[Tensor, Tensor]:

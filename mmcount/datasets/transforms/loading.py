@@ -3,13 +3,12 @@
 import io
 import re
 import warnings
-from typing import Any
 
 import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, LoadImageFromFile
-from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
+from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine import fileio
 from mmengine.logging import print_log
@@ -18,11 +17,12 @@ from PIL import Image, UnidentifiedImageError
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountedBoxes, PointBoxes
 
+from ..data_info import check_data_info, total_counts
 from ..formats.coco_masks import bitmap
-from ..lower_counts import check_image_counts
 
 
-@TRANSFORMS.register_module()
+# The second name is the one that mmdet's `DetInferencer` looks for in a pipeline.
+@TRANSFORMS.register_module(name=['LoadImage', 'LoadImageFromFile'])
 class LoadImage(LoadImageFromFile):
     """Load an image as (H, W, 3) uint8 BGR, or say which file cannot be used and why.
 
@@ -143,7 +143,7 @@ def decode_image(content: bytes, name: str, flag: str = 'color', max_pixels: int
 
 
 def _header(content: bytes) -> tuple[int | None, str]:
-    """Height x width and 'format mode' as the header says; (None, '') if Pillow does not know the format."""
+    """Height x width and 'format mode' as the header says; (None, '') if Pillow cannot read the format."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
@@ -155,6 +155,10 @@ def _header(content: bytes) -> tuple[int | None, str]:
         return (int(found.group()) if found else None), ''
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         return None, ''
+
+
+#: What only data sets say of an image, each optional: an image with none of these is an inferencer's.
+DATASET_KEYS = ('sample_idx', 'num_classes', 'points', 'bboxes', 'labels', 'counts', 'masks', 'image_counts')
 
 
 @TRANSFORMS.register_module()
@@ -176,18 +180,19 @@ class LoadCountAnnotations(BaseTransform):
     'none'              absent                is all there is: only ``raw_counts`` and ``num_classes`` are added
     ==================  ====================  =================================================================
 
-    With geometry 'none' the counts are those of the whole image: no transform may cut a part away.
+    With geometry 'none' the counts are those of the whole image: no transform may cut a part away. An image that comes
+    from no data set (an inferencer's) has no annotations and passes through.
 
     Args:
         geometry: 'points', 'bboxes', 'counted_bboxes' or 'none'.
         with_mask: Whether to load the masks. Each is an (H, W) array of 0 and 1, or a COCO segmentation (polygons or
-            run lengths), which is drawn here. ``void_mask`` of the data set, pixels that nobody judges, becomes
+            run lengths), which is drawn here. ``void_mask`` of the data set, pixels that are not evaluated, becomes
             ``gt_void_mask`` (H, W) bool; like the loaded coordinates it fits the image before any resizing.
         num_classes: C, where the data set does not say it (``num_classes`` in its ``data_info``).
 
     Raises:
-        ValueError: Annotations that do not fit together, are not finite, or have labels outside of 0..C-1; the
-            message names the image and the first bad object.
+        ValueError: The annotation breaks the contract of :func:`~mmcount.datasets.data_info.check_data_info`, or is not
+            of the geometry; the message names the image and the first bad object.
     """
 
     GEOMETRIES = ('points', 'bboxes', 'counted_bboxes', 'none')
@@ -203,66 +208,55 @@ class LoadCountAnnotations(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the annotations to ``results``."""
+        if not any(key in results for key in DATASET_KEYS):
+            return results
         num_classes = results.get('num_classes', self.num_classes)
-        name = image_name(results)
         if num_classes is None:
             raise ValueError(
-                f"number of classes unknown for {name}: the data set gives no 'num_classes', so set num_classes of "
-                'LoadCountAnnotations'
+                f"number of classes unknown for {image_name(results)}: the data set gives no 'num_classes', so set "
+                'num_classes of LoadCountAnnotations'
             )
-        results['num_classes'] = int(num_classes)
-        if results.get('image_counts') is not None:
-            results['raw_counts'] = check_image_counts(results['image_counts'], num_classes, name)
+        info = check_data_info(results, num_classes)
+        results.update(num_classes=int(num_classes), raw_counts=total_counts(info, num_classes))
         if self.geometry == 'none':
-            if results.get('image_counts') is None:
-                results['raw_counts'] = self._counted(results, num_classes, name)
             return results
         key = 'points' if self.geometry == 'points' else 'bboxes'
-        if results.get(key) is None:
+        if info.get(key) is None:
             hint = (
-                f"; the data set knows only counts of the whole image: use geometry='none' or give it '{key}'"
-                if results.get('image_counts') is not None
+                f"; the data set has only counts of the whole image: use geometry='none' or give it '{key}'"
+                if info.get('image_counts') is not None
                 else ''
             )
-            raise ValueError(f"geometry={self.geometry!r} needs '{key}', which {name} does not have{hint}")
-        coords = _finite(results[key], 2 if key == 'points' else 4, key, name)
-        labels, counts, ignored = _objects(results, len(coords), num_classes, name)
-        if results.get('image_counts') is None:
-            results['raw_counts'] = _sum_by_class(labels, counts, ignored, num_classes)
-        repeats = np.repeat(np.arange(len(coords)), counts if self.geometry == 'points' else 1)
-        results['gt_bboxes'] = self._boxes(coords[repeats], counts)
-        results['gt_bboxes_labels'] = labels[repeats]
-        results['gt_ignore_flags'] = ignored[repeats]
-        results['gt_annotation_ids'] = repeats
+            raise ValueError(
+                f"geometry={self.geometry!r} needs '{key}', which {image_name(results)} does not have{hint}"
+            )
+        labels = info['labels']
+        counts = info.get('counts', np.ones_like(labels))
+        # a point that counts n is there n times
+        index = np.repeat(np.arange(len(labels)), counts if self.geometry == 'points' else 1)
+        coords = torch.from_numpy(info[key][index])
+        if self.geometry == 'points':
+            results['gt_bboxes'] = PointBoxes(coords)
+        elif self.geometry == 'bboxes':
+            results['gt_bboxes'] = HorizontalBoxes(coords)
+        else:
+            results['gt_bboxes'] = CountedBoxes(torch.cat([coords, torch.from_numpy(counts).float()[:, None]], dim=1))
+        results['gt_bboxes_labels'] = labels[index]
+        results['gt_ignore_flags'] = info.get('ignore_flags', np.zeros(len(labels), dtype=bool))[index]
+        results['gt_annotation_ids'] = index
         if self.with_mask:
-            results['gt_masks'] = self._masks(results, len(coords), name)[repeats]
+            name = image_name(results)
+            results['gt_masks'] = self._masks(results, name)[index]
             if results.get('void_mask') is not None:
                 shape = _mask_shape(results)
                 results['gt_void_mask'] = bitmap(results['void_mask'], shape, f'void_mask of {name}').astype(bool)
         return results
 
     @staticmethod
-    def _counted(results: dict, num_classes: int, name: str) -> np.ndarray:
-        """Counts of the objects, where the data set gives no ``image_counts``."""
-        if results.get('labels') is None:
-            raise ValueError(f"{name} has neither 'image_counts' nor the 'labels' of objects to count")
-        num = np.asarray(results['labels']).size
-        return _sum_by_class(*_objects(results, num, num_classes, name), num_classes)
-
-    def _boxes(self, coords: np.ndarray, counts: np.ndarray) -> BaseBoxes:
-        tensor = torch.from_numpy(coords)
-        if self.geometry == 'points':
-            return PointBoxes(tensor)
-        if self.geometry == 'bboxes':
-            return HorizontalBoxes(tensor)
-        return CountedBoxes(torch.cat([tensor, torch.from_numpy(counts).float()[:, None]], dim=1))
-
-    @staticmethod
-    def _masks(results: dict, num: int, name: str) -> BitmapMasks:
+    def _masks(results: dict, name: str) -> BitmapMasks:
         masks = results.get('masks')
         if masks is None:
             raise ValueError(f"with_mask=True needs 'masks', which {name} does not have")
-        _same_length(masks, num, 'masks', name)
         shape = _mask_shape(results)
         drawn = []
         for index, mask in enumerate(masks):
@@ -280,7 +274,7 @@ class LoadCountAnnotations(BaseTransform):
 
 
 def image_name(results: dict) -> str:
-    """What error messages call the image of ``results``."""
+    """Return the name of the image of ``results`` for messages."""
     for key in ('img_path', 'img_id'):
         if results.get(key) is not None:
             return f'image {results[key]}'
@@ -293,56 +287,3 @@ def _mask_shape(results: dict) -> tuple[int, int] | None:
     if 'height' in results and 'width' in results:
         return results['height'], results['width']
     return None
-
-
-def _objects(results: dict, num: int, num_classes: int, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels (N,) int64, counts (N,) int64 and ignore flags (N,) bool of ``num`` objects, checked."""
-    labels = _labels(results.get('labels'), num, num_classes, name)
-    counts = _counts(results.get('counts'), num, name)
-    ignored = np.asarray(results.get('ignore_flags', np.zeros(num))).astype(bool)
-    _same_length(ignored, num, 'ignore_flags', name)
-    return labels, counts, ignored
-
-
-def _sum_by_class(labels: np.ndarray, counts: np.ndarray, ignored: np.ndarray, num_classes: int) -> np.ndarray:
-    kept = ~ignored
-    return np.bincount(labels[kept], weights=counts[kept], minlength=num_classes).astype(np.float32)
-
-
-def _same_length(values: Any, num: int, key: str, name: str) -> None:
-    if len(values) != num:
-        raise ValueError(f'{name} has {num} objects but {len(values)} {key}')
-
-
-def _finite(values: Any, width: int, key: str, name: str) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float32)
-    if array.size == 0:
-        return np.zeros((0, width), dtype=np.float32)
-    if array.ndim != 2 or array.shape[1] != width:
-        raise ValueError(f"'{key}' of {name} must be (N, {width}), got {array.shape}")
-    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-    if len(bad):
-        raise ValueError(f"'{key}' {bad[0]} of {name} is not finite: {array[bad[0]].tolist()}")
-    return array
-
-
-def _labels(values: Any, num: int, num_classes: int, name: str) -> np.ndarray:
-    if values is None:
-        raise ValueError(f"{name} has no 'labels'")
-    labels = np.asarray(values).reshape(-1).astype(np.int64)
-    _same_length(labels, num, 'labels', name)
-    bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if len(bad):
-        raise ValueError(f'label {bad[0]} of {name} is {labels[bad[0]]}, expected 0..{num_classes - 1}')
-    return labels
-
-
-def _counts(values: Any, num: int, name: str) -> np.ndarray:
-    if values is None:
-        return np.ones(num, dtype=np.int64)
-    counts = np.asarray(values).reshape(-1)
-    _same_length(counts, num, 'counts', name)
-    bad = np.flatnonzero(~(counts >= 1) | (counts != np.floor(counts)))
-    if len(bad):
-        raise ValueError(f'count {bad[0]} of {name} is {counts[bad[0]]}, expected a whole number of at least 1')
-    return counts.astype(np.int64)

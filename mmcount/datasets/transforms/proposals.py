@@ -13,10 +13,10 @@ from mmengine.logging import print_log
 
 from mmcount.registry import TASK_UTILS, TRANSFORMS
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.errors import AnnotationError
 
-from ..errors import AnnotationError
-from ..proposals.base import MaskProposals, ProposalSource, encode_rle, image_key, read_json, stack
 from ..proposals.files import read_rle
+from ..proposals.proposal_source import MaskProposals, ProposalSource, encode_rle, image_key, read_json, stack
 from .loading import image_name
 
 

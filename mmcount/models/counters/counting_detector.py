@@ -1,29 +1,33 @@
 """Counts for any detector: a wrapper that reads the number of objects off the features of each detected box."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from mmdet.models.dense_heads import SSDHead
-from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi
-from mmengine.model import BaseDataPreprocessor
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmcount.codecs import BoxAttributeCodec, BoxCountCodec
 from mmcount.models.roi_heads.boxes import jitter_boxes, poolable_boxes
 from mmcount.registry import MODELS, TASK_UTILS
+from mmcount.structures import CountDataSample
 from mmcount.structures.sample_fields import count_instances
 
-from .detector_config import resolve_detector
-from .detector_features import check_levels, evaluation_mode, given_features
+from .detector_features import check_levels, given_features
+from .detector_kinds import detected_classes
+from .detector_limits import detection_cap
+from .detector_wrapper import DetectorWrapper
+from .size_groups import predict_by_size
+from .value_readers import counted_sample, value_readers
 
 SOURCES = ('gt', 'pred', 'both')
 
 
 @MODELS.register_module()
-class CountingDetector(BaseDetector):
+class CountingDetector(DetectorWrapper):
     """A detector of mmdet, given by config, and a count head on the features of its boxes.
 
     The detector is trained and tested by its own code. Its backbone runs once: features are computed first, and
@@ -56,11 +60,13 @@ class CountingDetector(BaseDetector):
             'both'; ground-truth boxes themselves take part too. ``assigner`` and ``sampler``: configs, by default an
             overlap of 0.5 and up to 256 boxes of an image; boxes that are assigned to no ground truth teach nothing.
         count_test_cfg: ``score_thr``: lowest score of a box that is part of ``pred_counts``.
+        backbone: What differs in the backbone of the detector, a further way to say it: mmdet's ``init_detector``
+            looks for a backbone at the top of a model.
         data_preprocessor: Config; None takes the detector's.
         init_cfg: Initialisation of the wrapper.
 
     Raises:
-        ValueError: An option is none of those named, or the classes do not fit.
+        ValueError: An option is none of those named, the classes do not fit, or the detector finds no boxes.
 
     Example:
         >>> model = CountingDetector(
@@ -85,6 +91,7 @@ class CountingDetector(BaseDetector):
         detach_feats: bool = False,
         count_train_cfg: Mapping[str, Any] | None = None,
         count_test_cfg: Mapping[str, Any] | None = None,
+        backbone: Mapping[str, Any] | None = None,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -92,29 +99,16 @@ class CountingDetector(BaseDetector):
             num_classes = len(classes) if num_classes is None else num_classes
             if num_classes != len(classes):
                 raise ValueError(f'num_classes={num_classes}, but classes names {len(classes)}')
-        cfg = resolve_detector(detector, num_classes)
-        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.detector: nn.Module = MODELS.build(cfg)
-        # Batches must be prepared, and augmented, once: here.
-        if data_preprocessor is None:
-            self.data_preprocessor = self.detector.data_preprocessor
-        self.detector.data_preprocessor = BaseDataPreprocessor()
-        for part in self.detector.modules():
-            # mmdet's dense heads ask the classification loss for options when they predict; SSD's has none to ask.
-            if isinstance(part, SSDHead) and not hasattr(part, 'loss_cls'):
-                part.loss_cls = None
-        self.num_classes = _detected_classes(self.detector) if num_classes is None else num_classes
+        super().__init__(detector, num_classes, backbone, freeze_detector, data_preprocessor, init_cfg)
+        self.num_classes = detected_classes(self.detector) if num_classes is None else num_classes
         self.classes = None if classes is None else tuple(classes)
         self.attribute = attribute
-        self.freeze_detector, self.detach_feats = freeze_detector, detach_feats
+        self.detach_feats = detach_feats
         self.count_roi_extractor = _build_extractor(roi_extractor)
         head = dict(type='mmcount.RoICountHead', in_channels=self.count_roi_extractor.out_channels)
         self.count_head: nn.Module = MODELS.build({**head, **count_head})
         self._read_train_cfg(count_train_cfg or {})
         self.count_test_cfg = _with_defaults(dict(score_thr=0.3), count_test_cfg or {}, 'count_test_cfg')
-        if freeze_detector:
-            self.detector.requires_grad_(False)
-            self.detector.eval()
 
     def _read_train_cfg(self, options: Mapping[str, Any]) -> None:
         assigner = dict(
@@ -129,44 +123,6 @@ class CountingDetector(BaseDetector):
             TASK_UTILS.build({'_scope_': 'mmdet', **self.count_train_cfg[key]}) for key in ('assigner', 'sampler')
         )
 
-    # Hooks and tools of mmdet look for the parts of a detector in the model.
-    @property
-    def backbone(self) -> nn.Module:
-        """The detector's."""
-        return self.detector.backbone
-
-    @property
-    def neck(self) -> nn.Module:
-        """The detector's."""
-        return self.detector.neck
-
-    @property
-    def bbox_head(self) -> nn.Module:
-        """The detector's."""
-        return self.detector.bbox_head
-
-    @property
-    def rpn_head(self) -> nn.Module:
-        """The detector's."""
-        return self.detector.rpn_head
-
-    @property
-    def roi_head(self) -> nn.Module:
-        """The detector's."""
-        return self.detector.roi_head
-
-    def train(self, mode: bool = True) -> 'CountingDetector':
-        """Training or evaluation mode; a frozen detector stays in the latter."""
-        super().train(mode)
-        if self.freeze_detector:
-            self.detector.eval()
-        return self
-
-    def extract_feat(self, batch_inputs: Tensor) -> Sequence[Tensor]:
-        """(B, 3, H, W) -> the feature levels of the detector."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_detector):
-            return self.detector.extract_feat(batch_inputs)
-
     def loss(self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]) -> dict[str, Tensor]:
         """The losses of the detector, where it is trained, and of the count head.
 
@@ -178,20 +134,27 @@ class CountingDetector(BaseDetector):
             ValueError: The ground truth lacks the attribute, or strides or channels do not fit the features.
         """
         feats = self.extract_feat(batch_inputs)
+        # Before the losses of the detector, which may use up the proposals of a sample.
+        detected = self.detect(batch_inputs, feats, batch_data_samples) if self._learns_predictions else None
         losses = {}
         if not self.freeze_detector:
             with given_features(self.detector, batch_inputs, feats):
                 losses = self.detector.loss(batch_inputs, batch_data_samples)
-        count_losses = self.count_loss(batch_inputs, feats, batch_data_samples)
+        count_losses = self.count_loss(batch_inputs, feats, batch_data_samples, detected)
         return {**losses, **{f'{self.attribute}.{key}': value for key, value in count_losses.items()}}
 
+    @property
+    def _learns_predictions(self) -> bool:
+        return self.count_train_cfg['source'] != 'gt'
+
     def count_loss(
-        self, batch_inputs: Tensor, feats: Sequence[Tensor], batch_data_samples: list[DetDataSample]
+        self,
+        batch_inputs: Tensor,
+        feats: Sequence[Tensor],
+        batch_data_samples: list[DetDataSample],
+        detected: Sequence[Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """The losses of the count head on the features of a batch."""
-        detected = None
-        if self.count_train_cfg['source'] != 'gt':
-            detected = self._detect(batch_inputs, feats, batch_data_samples)
+        """The losses of the count head on the features of a batch, and on predicted boxes (N, 4) of each image."""
         picked = [
             self.training_boxes(sample, None if detected is None else detected[index])
             for index, sample in enumerate(batch_data_samples)
@@ -239,26 +202,31 @@ class CountingDetector(BaseDetector):
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample], rescale: bool = True
-    ) -> list[DetDataSample]:
-        """Detect, then count in every box.
+    ) -> list[CountDataSample]:
+        """Detect, then count in every box. Images of one size run together, those of other sizes after them.
 
         Args:
             batch_inputs: (B, 3, H, W).
-            batch_data_samples: Changed and returned.
+            batch_data_samples: Samples of mmdet's own type are copied into ours; others are changed and returned.
             rescale: Whether boxes are given in pixels of the original images.
         """
+        samples = [counted_sample(sample) for sample in batch_data_samples]
+        return predict_by_size(partial(self._predict, rescale=rescale), batch_inputs, samples)
+
+    def _predict(self, batch_inputs: Tensor, samples: list[CountDataSample], rescale: bool) -> list[CountDataSample]:
         feats = self.extract_feat(batch_inputs)
-        samples = self._run_detector(batch_inputs, feats, batch_data_samples, rescale)
-        boxes = []
-        for sample in samples:
-            factor = sample.scale_factor if rescale else (1.0, 1.0)
-            found = sample.pred_instances.bboxes
-            boxes.append(poolable_boxes(found * found.new_tensor(factor).repeat(2), sample.img_shape))
+        samples = self.run_detector(batch_inputs, feats, samples, rescale)
+        boxes = [poolable_boxes(self.input_boxes(sample, rescale), sample.img_shape) for sample in samples]
         values, scores = self.count_head.predict(self._pool(batch_inputs, feats, boxes))
         sizes = [len(one) for one in boxes]
         for sample, value, score in zip(samples, values.split(sizes), scores.split(sizes), strict=True):
             self.write_values(sample, value, score)
         return samples
+
+    @property
+    def codec(self) -> BoxAttributeCodec:
+        """The count head's."""
+        return self.count_head.codec
 
     @property
     def score_name(self) -> str:
@@ -268,27 +236,27 @@ class CountingDetector(BaseDetector):
     def _field(self, name: str) -> str:
         return f'count_{name}' if self.attribute == 'counts' else f'{self.attribute}_{name}'
 
-    @property
-    def wrappers(self) -> list['CountingDetector']:
-        """The wrappers of the detector, from the innermost to this one."""
-        inner = self.detector.wrappers if isinstance(self.detector, CountingDetector) else []
-        return [*inner, self]
-
     def write_values(self, sample: DetDataSample, values: Tensor, scores: Tensor) -> None:
         """Write (N,) values and scores of the boxes of an image into its sample, with what follows from them."""
         instances = sample.pred_instances
         instances[self.attribute], instances[self.score_name] = values, scores
         instances.label_names = self._label_names(instances.labels, values, instances.get('label_names'))
         threshold = self.count_test_cfg['score_thr']
-        counts = count_instances(instances, self.num_classes, threshold)
+        try:
+            counts = count_instances(instances, self.num_classes, threshold)
+        except ValueError as error:
+            raise ValueError(
+                f'image {sample.get("img_id", "?")}: {error}; num_classes of CountingDetector must be the number of '
+                'classes that the detector predicts, or, with a prompt, of its entities at most'
+            ) from error
         sample.pred_counts = torch.as_tensor(counts, dtype=torch.float32, device=scores.device)
         sample.set_metainfo(dict(count_score_thr=threshold))
         counted = instances.scores >= threshold
-        sample.saturated = int(counted.sum()) >= _max_per_img(self.detector)
-        for wrapper in self.wrappers:
-            largest = wrapper.count_head.codec.max_count if wrapper.attribute == 'counts' else None
-            if largest is not None and 'counts' in instances:
-                sample.saturated |= bool((instances.counts[counted] >= largest).any())
+        cap = detection_cap(self)
+        sample.saturated = cap is not None and int(counted.sum()) >= cap
+        for reader in value_readers(self):
+            if reader.attribute == 'counts' and isinstance(reader.codec, BoxCountCodec) and reader.codec.max_count:
+                sample.saturated |= bool((instances.counts[counted] >= reader.codec.max_count).any())
 
     def _label_names(self, labels: Tensor, values: Tensor, names: Sequence[str] | None) -> list[str]:
         """'cup x12'; other attributes as 'cup distance 3.2', after what an inner wrapper has written."""
@@ -299,30 +267,6 @@ class CountingDetector(BaseDetector):
         prefix = 'x' if self.attribute == 'counts' else f'{self.attribute} '
         digits = '.4g' if values.is_floating_point() else 'd'
         return [f'{name} {prefix}{value:{digits}}' for name, value in zip(names, values.tolist(), strict=True)]
-
-    def _run_detector(
-        self, batch_inputs: Tensor, feats: Sequence[Tensor], samples: list[DetDataSample], rescale: bool
-    ) -> list[DetDataSample]:
-        for sample in samples:
-            if sample.get('scale_factor') is None:  # mmdet's heads insist on one; without resizing it is this
-                sample.set_metainfo(dict(scale_factor=(1.0, 1.0)))
-        with given_features(self.detector, batch_inputs, feats):
-            return self.detector.predict(batch_inputs, samples, rescale=rescale)
-
-    @torch.no_grad()
-    def _detect(self, batch_inputs: Tensor, feats: Sequence[Tensor], samples: list[DetDataSample]) -> list[Tensor]:
-        """Predicted boxes in pixels of the input, as at test time."""
-        # Fresh samples: predicting writes into them, and some detectors read what is there.
-        fresh = [type(sample)(metainfo=sample.metainfo) for sample in samples]
-        for new, sample in zip(fresh, samples, strict=True):
-            if 'proposals' in sample:
-                new.proposals = sample.proposals
-        # In full precision: operators such as non-maximum suppression know no other everywhere.
-        dtype = next(self.detector.parameters()).dtype
-        own = [feat.detach().to(dtype) for feat in feats]
-        with evaluation_mode(self.detector), torch.autocast(batch_inputs.device.type, enabled=False):
-            results = self._run_detector(batch_inputs, own, fresh, rescale=False)
-        return [result.pred_instances.bboxes for result in results]
 
     def _pool(self, batch_inputs: Tensor, feats: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
         """Features of the boxes of all images, in the precision of the count head."""
@@ -343,7 +287,7 @@ class CountingDetector(BaseDetector):
             outputs = self.detector._forward(batch_inputs, batch_data_samples)
         # While the model is traced, to count its operations, sizes are tensors.
         height, width = (int(side) for side in batch_inputs.shape[-2:])
-        kept = min(_max_per_img(self.detector), 1000)
+        kept = min(detection_cap(self) or 1000, 1000)
         boxes = batch_inputs.new_tensor([[0.0, 0.0, width, height]]).repeat(kept, 1)
         return outputs, self.count_head(self._pool(batch_inputs, feats, [boxes] * len(batch_inputs)))
 
@@ -368,26 +312,3 @@ def _with_defaults(defaults: Mapping[str, Any], options: Mapping[str, Any], name
     if unknown:
         raise ValueError(f'{name} knows {sorted(defaults)}, got {sorted(unknown)}')
     return {**defaults, **options}
-
-
-def _detected_classes(detector: nn.Module) -> int:
-    """Number of classes of a detector, as its box head says."""
-    if hasattr(detector, 'num_classes'):
-        return int(detector.num_classes)
-    head = getattr(detector, 'bbox_head', None)
-    if head is None:
-        head = getattr(getattr(detector, 'roi_head', None), 'bbox_head', None)
-    if isinstance(head, nn.ModuleList):
-        head = head[-1]
-    if head is None or not hasattr(head, 'num_classes'):
-        raise ValueError(f'the number of classes of {type(detector).__name__} is unknown: set num_classes')
-    return int(head.num_classes)
-
-
-def _max_per_img(detector: nn.Module) -> int:
-    """Most boxes that a detector keeps of an image."""
-    while isinstance(detector, CountingDetector):
-        detector = detector.detector
-    options = getattr(detector, 'test_cfg', None) or {}
-    options = options.get('rcnn') or options
-    return int(options.get('max_per_img', 10**9))

@@ -1,5 +1,8 @@
 """Test-time augmentation of a detector that counts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.structures import DetDataSample
@@ -7,6 +10,9 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
 from mmcount.registry import MODELS
+from mmcount.structures import CountDataSample
+
+from .value_readers import counted_sample, value_readers
 
 
 def vote(overlaps: Tensor, values: Tensor, scores: Tensor, min_overlap: float = 0.5) -> tuple[Tensor, Tensor]:
@@ -56,26 +62,44 @@ class CountingTTAModel(DetTTAModel):
 
     Takes part: every box of any view that has the class of the merged box and overlaps it by half or more. They vote,
     or, where the codec estimates numbers, are averaged. For :class:`mmcount.models.counters.CountingDetector` of any
-    attribute, nested ones too.
+    attribute, nested ones too, and for :class:`mmcount.models.counters.CLCNet`. The image is ``saturated`` where a view
+    is, or where ``max_per_img`` boxes were kept.
 
     Args:
         tta_cfg: ``nms`` and ``max_per_img``, see mmdet.
         **kwargs: As mmdet's ``DetTTAModel``; ``module`` is the detector.
+
+    Raises:
+        ValueError: The detector reads no counts.
     """
 
-    def _merge_single_sample(self, data_samples: list[DetDataSample]) -> DetDataSample:
+    def __init__(self, tta_cfg: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(tta_cfg=tta_cfg, **kwargs)
+        if not value_readers(self.module):
+            raise ValueError(
+                f'CountingTTAModel merges counts of a CountingDetector or CLCNet, got {type(self.module).__name__}; '
+                "Faster or Cascade R-CNN with count heads is type='mmcount.CLCNet', other detectors are merged by "
+                'mmdet.DetTTAModel'
+            )
+
+    def _merge_single_sample(self, data_samples: list[CountDataSample]) -> CountDataSample:
         views = [sample.pred_instances for sample in data_samples]
-        merged = super()._merge_single_sample(data_samples)
-        # Where no view has a box, mmdet returns the first one as it is.
-        if merged.pred_instances is views[0]:
-            return merged
+        # Where no view has a box, there is nothing to merge: the first view is as good as any.
+        if not any(len(view) for view in views):
+            return data_samples[0]
+        plain = [DetDataSample(metainfo=one.metainfo, pred_instances=one.pred_instances) for one in data_samples]
+        found = super()._merge_single_sample(plain).pred_instances
         boxes = self.merge_aug_bboxes([view.bboxes for view in views], None, [one.metainfo for one in data_samples])
         labels = torch.cat([view.labels for view in views])
-        found = merged.pred_instances
         overlaps = bbox_overlaps(found.bboxes, boxes) * (found.labels[:, None] == labels)
-        for wrapper in self.module.wrappers:
-            values = torch.cat([view[wrapper.attribute] for view in views])
-            scores = torch.cat([view[wrapper.score_name] for view in views])
-            decide = vote if wrapper.count_head.codec.is_classification else average
-            wrapper.write_values(merged, *decide(overlaps, values, scores))
+        saturated = [sample.get('saturated') for sample in data_samples]
+        merged = counted_sample(data_samples[0])
+        merged.pred_instances = found
+        for reader in value_readers(self.module):
+            values = torch.cat([view[reader.attribute] for view in views])
+            scores = torch.cat([view[reader.score_name] for view in views])
+            decide = vote if reader.codec.is_classification else average
+            reader.write_values(merged, *decide(overlaps, values, scores))
+        if saturated[0] is not None:
+            merged.saturated |= any(saturated) or 0 < self.tta_cfg['max_per_img'] <= len(found)
         return merged

@@ -27,7 +27,9 @@ def load_model_config(name: str) -> ConfigDict:
     return cfg.model
 
 
-def resolve_detector(detector: Mapping[str, Any] | str, num_classes: int | None = None) -> ConfigDict:
+def resolve_detector(
+    detector: Mapping[str, Any] | str, num_classes: int | None = None, backbone: Mapping[str, Any] | None = None
+) -> ConfigDict:
     """The whole config of a detector.
 
     Args:
@@ -35,6 +37,7 @@ def resolve_detector(detector: Mapping[str, Any] | str, num_classes: int | None 
             with such a name as ``_base_``, over whose model the other keys are merged as in config files, ``_delete_``
             included.
         num_classes: Number of classes that every head is given; None leaves them.
+        backbone: Merged over the backbone, as in config files.
 
     Returns:
         A copy. Types without a scope are mmdet's.
@@ -55,12 +58,10 @@ def resolve_detector(detector: Mapping[str, Any] | str, num_classes: int | None 
         raise TypeError(f'detector must be a config or the name of one, got {type(detector).__name__}')
     options = copy.deepcopy(dict(detector))
     base = options.pop('_base_', None)
-    if base is None:
-        cfg = ConfigDict(options)
-    else:
-        whole = Config(dict(model=load_model_config(base)))
-        whole.merge_from_dict(dict(model=options))
-        cfg = whole.model
+    whole = Config(dict(model=ConfigDict() if base is None else load_model_config(base)))
+    for change in (options, {} if backbone is None else dict(backbone=copy.deepcopy(dict(backbone)))):
+        whole.merge_from_dict(dict(model=change))
+    cfg = whole.model
     if 'type' not in cfg:
         raise ValueError(f"the detector has no 'type'; it has {sorted(cfg)}")
     cfg.setdefault('_scope_', 'mmdet')

@@ -1,6 +1,6 @@
 """Images of one size out of a mixed batch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from mmdet.structures import DetDataSample
@@ -36,3 +36,31 @@ def size_groups(inputs: Tensor, data_samples: list[Sample], halo: int = 0) -> It
         for index in indices:
             data_samples[index].set_metainfo(dict(batch_input_shape=(height, width)))
         yield indices, own
+
+
+def predict_by_size(
+    predict: Callable[[Tensor, list[Sample]], list[Sample]], inputs: Tensor, data_samples: list[Sample]
+) -> list[Sample]:
+    """Predict the groups of :func:`size_groups` one after the other.
+
+    Args:
+        predict: Takes (b, C, h, w) inputs and their b samples, and gives b results.
+        inputs: (B, C, H, W), images at the top left.
+        data_samples: Their B samples.
+
+    Returns:
+        B results in the order of the samples.
+
+    Example:
+        >>> import torch
+        >>> samples = [DetDataSample(metainfo=dict(pad_shape=(8, width))) for width in (8, 16, 8)]
+        >>> predict_by_size(lambda inputs, group: [tuple(inputs.shape)] * len(group), torch.zeros(3, 1, 8, 16), samples)
+        [(2, 1, 8, 8), (1, 1, 8, 16), (2, 1, 8, 8)]
+    """
+    results: dict[int, Sample] = {}
+    for indices, own in size_groups(inputs, data_samples):
+        # Features that were computed for a batch are found by the identity of its inputs.
+        own = inputs if own.shape == inputs.shape else own
+        found = predict(own, [data_samples[index] for index in indices])
+        results.update(zip(indices, found, strict=True))
+    return [results[index] for index in range(len(data_samples))]

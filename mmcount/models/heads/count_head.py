@@ -64,3 +64,16 @@ def input_shape(sample: CountDataSample) -> tuple[int, int]:
     """(height, width) of the network's input without its halo: the image and the padding of its batch."""
     height, width = sample.get('batch_input_shape', sample.img_shape)[:2]
     return int(height), int(width)
+
+
+def check_finite(maps: tuple[Tensor, ...], sample: CountDataSample) -> None:
+    """Refuse maps with NaN or infinity, which would count zero without a word when objects are components or peaks.
+
+    Raises:
+        ValueError: A map is not finite; the message names the image.
+    """
+    if not all(bool(one.sum().isfinite()) for one in maps):
+        raise ValueError(
+            f'image {sample.get("img_id", "?")}: the map of the network is not finite: the image or the weights hold '
+            'NaN or infinity'
+        )

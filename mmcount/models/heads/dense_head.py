@@ -10,7 +10,7 @@ from mmcount.codecs.base import build_codec
 from mmcount.registry import MODELS
 from mmcount.structures import CountDataSample, CountPrediction, MapGrid, Objects
 
-from .count_head import CountHead, input_shape
+from .count_head import CountHead, check_finite, input_shape
 
 
 class DenseCountHead(CountHead):
@@ -48,10 +48,11 @@ class DenseCountHead(CountHead):
             grid = self.grid(sample)
             try:
                 own = tuple(grid.crop(one[index].float(), input_shape(sample)) for one in maps)
-                _check_finite(own)
-                predictions.append(self.codec.decode(own, grid, self.known_objects(sample)))
+                known = self.known_objects(sample)
             except ValueError as error:
                 raise ValueError(f'image {sample.get("img_id", "?")}: {error}') from error
+            check_finite(own, sample)
+            predictions.append(self.codec.decode(own, grid, known))
         return predictions
 
     def known_objects(self, sample: CountDataSample) -> Objects | None:
@@ -168,9 +169,3 @@ def stack_targets(
         targets[index, :, : one.shape[1], : one.shape[2]] = one
         mask[index, :, : one.shape[1], : one.shape[2]] = 1
     return targets, mask
-
-
-def _check_finite(maps: tuple[Tensor, ...]) -> None:
-    # A map of NaN would count zero without a word when its objects are components or peaks.
-    if not all(bool(one.sum().isfinite()) for one in maps):
-        raise ValueError('the map of the network is not finite: the image or the weights hold NaN or infinity')

@@ -10,7 +10,7 @@ from mmcount.ops import find_peaks
 from mmcount.structures import CountDataSample, CountPrediction, MapGrid, grid_of_map
 from mmcount.structures.prediction import no_points
 
-from .count_head import CountHead, input_shape
+from .count_head import CountHead, check_finite, input_shape
 
 CELLS = ('area', 'pixel')
 
@@ -34,7 +34,7 @@ class ImageCountHead(CountHead):
     """Base class of heads that learn from image-level counts only.
 
     There is no target map: ``loss`` reads ``gt_counts``. Counts above ``limit`` mean "more than the limit" and nothing
-    else; let a wrapper of the data set enforce it, so that the numbers are not even loaded.
+    else; let the wrapper `LowerCounts` of the data set enforce it, so that the numbers are not even loaded.
 
     Args:
         num_classes: C.
@@ -94,7 +94,7 @@ class ImageCountHead(CountHead):
         """Counts, density and points of every image.
 
         Raises:
-            ValueError: The maps have no stride that is a power of two.
+            ValueError: The maps have no stride that is a power of two, or are not finite; the message names the image.
         """
         predictions = []
         for index, sample in enumerate(data_samples):
@@ -102,6 +102,7 @@ class ImageCountHead(CountHead):
             whole = grid_of_map(input_shape(sample), (height, width), centred=self.cells == 'pixel')
             grid = whole.for_image(sample.img_shape[:2])
             own = tuple(grid.crop(one[index : index + 1].float(), whole.img_shape) for one in maps)
+            check_finite(own, sample)
             image = self.read(own)
             points, labels, scores = self._points(image, grid)
             predictions.append(CountPrediction(image.counts[0], points, labels, scores, image.density[0], grid.extent))

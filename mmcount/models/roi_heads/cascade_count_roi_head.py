@@ -5,20 +5,20 @@ from typing import Any
 
 from mmdet.models.roi_heads import CascadeRoIHead
 from mmdet.models.task_modules.samplers import SamplingResult
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmcount.codecs import BoxCountCodec
 from mmcount.registry import MODELS
 
-from .count_bbox_head import BoxAndCount, with_empty_counts
+from .count_bbox_head import BoxAndCount
 from .count_output import build_codec
+from .count_prediction import CountPredictionMixin
 
 COUNT_STAGES = ('last', 'all')
 
 
 @MODELS.register_module()
-class CascadeCountRoIHead(CascadeRoIHead):
+class CascadeCountRoIHead(CountPredictionMixin, CascadeRoIHead):
     """mmdet's ``CascadeRoIHead`` with a :class:`CountBBoxHead` at every stage: CLCNet s(N) (Cai et al., AAAI 2021).
 
     Stage k learns the leading digits of the count that the codec gives it, the last one the exact count. The weight of
@@ -115,15 +115,3 @@ class CascadeCountRoIHead(CascadeRoIHead):
     def _per_class(self, cnt_score: Tensor, stage: int) -> Tensor:
         """(n, 1, channels) or (n, classes, channels)."""
         return cnt_score.view(len(cnt_score), -1, self.codec.channels(stage))
-
-    def predict_bbox(
-        self,
-        x: tuple[Tensor, ...],
-        batch_img_metas: list[dict],
-        rpn_results_list: list[InstanceData],
-        *args: Any,
-        **kwargs: Any,
-    ) -> list[InstanceData]:
-        """As mmdet's; images of a batch without any proposal have empty counts too."""
-        results = super().predict_bbox(x, batch_img_metas, rpn_results_list, *args, **kwargs)
-        return [one if 'counts' in one else with_empty_counts(one) for one in results]

@@ -7,5 +7,7 @@ import pytest
 def warnings_of(monkeypatch):
     """What data sets warn of."""
     found = []
-    monkeypatch.setattr('mmcount.datasets.crowd.base.print_log', lambda message, **kwargs: found.append(message))
+    monkeypatch.setattr(
+        'mmcount.datasets.crowd.crowd_dataset.print_log', lambda message, **kwargs: found.append(message)
+    )
     return found

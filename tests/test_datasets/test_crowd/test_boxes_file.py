@@ -6,7 +6,6 @@ import torch
 from mmengine.dataset import Compose
 
 from mmcount.datasets import UCFQNRF, AnnotationError, NWPUCrowd, PointsCSVDataset, ShanghaiTechA
-from mmcount.datasets.formats.points_csv import parse_points_csv
 from mmcount.evaluation.metrics import LocalizationMetric
 
 HEADS = [(4.5, 6.0), (20.0, 10.25)]
@@ -110,10 +109,3 @@ def test_the_table_is_a_data_set_of_its_own(trees):
     assert boxes[1].shape == (0, 4)
     pipeline = Compose([dict(type='mmcount.LoadCountAnnotations', geometry='bboxes')])
     assert len(pipeline(dataset.get_data_info(0))['gt_bboxes']) == 2
-
-
-def test_three_columns_of_a_box_are_no_box():
-    table = parse_points_csv('image,x,y,x1,y1,x2\na.png,1,2,3,4,5\n')
-    assert table.boxes is None
-    table = parse_points_csv('image;x;y;xmin;ymin;xmax;ymax\na.png;1;2;0;1;3;4\n')
-    assert table.boxes.tolist() == [[0, 1, 3, 4]]

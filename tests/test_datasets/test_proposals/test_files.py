@@ -19,9 +19,16 @@ from mmcount.datasets.proposals import (
     decode_rle,
     decode_runs,
     encode_rle,
-    encode_runs,
     read_proposal_mat,
 )
+
+
+def encode_runs(mask):
+    """A mask as the demonstration of peak response mapping writes it: size, and base64 of (start, length) pairs."""
+    change = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(mask, dtype=np.int8).ravel(), [0]])))
+    pairs = np.stack([change[::2] + 1, change[1::2] - change[::2]], axis=1).astype('<u4')
+    return [[int(side) for side in mask.shape], base64.b64encode(pairs.tobytes()).decode('ascii')]
+
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 SHAPE = (6, 8)
@@ -59,7 +66,6 @@ def test_runs_are_row_major_and_start_at_one():
     expected = [[False, True, True], [False, False, True]]
     assert decode_runs([[2, 3], code]).tolist() == expected
     assert decode_runs({'anything': code, 'shape': [2, 3]}).tolist() == expected
-    assert encode_runs(np.array(expected)) == [[2, 3], code]
 
 
 def test_rle_folder(tmp_path, masks):

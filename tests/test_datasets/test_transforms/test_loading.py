@@ -217,19 +217,19 @@ def test_the_number_of_classes_comes_from_the_data_or_the_argument():
 @pytest.mark.parametrize(
     ('changes', 'options', 'message'),
     [
-        (dict(points=[[1, 2], [3, np.nan], [5, 6]]), {}, r"'points' 1 of image im7 is not finite"),
-        (dict(points=[[1, 2, 3]] * 3), {}, r"'points' of image im7 must be \(N, 2\), got \(3, 3\)"),
-        (dict(labels=[0, 3, 1]), {}, r'label 1 of image im7 is 3, expected 0\.\.2'),
-        (dict(labels=[0, 1]), {}, 'image im7 has 3 objects but 2 labels'),
-        (dict(labels=None), {}, "image im7 has no 'labels'"),
-        (dict(counts=[1, 0, 1]), {}, 'count 1 of image im7 is 0'),
-        (dict(counts=[1, 1, 1.5]), {}, 'count 2 of image im7 is 1.5'),
-        (dict(counts=[1, 1]), {}, '2 counts'),
-        (dict(ignore_flags=[True]), {}, '1 ignore_flags'),
+        (dict(points=[[1, 2], [3, np.nan], [5, 6]]), {}, r"im7: 'points' 1 is \[3\.0, nan\], expected finite numbers"),
+        (dict(points=[[1, 2, 3]] * 3), {}, r"im7: 'points' must be \(N, 2\), got \(3, 3\)"),
+        (dict(labels=[0, 3, 1]), {}, r'im7: label 1 is 3, expected 0\.\.2'),
+        (dict(labels=[0, 1]), {}, "im7: objects must agree in number, got {'points': 3, 'labels': 2"),
+        (dict(labels=None), {}, "im7: has no 'labels'"),
+        (dict(counts=[1, 0, 1]), {}, 'im7: counts must be at least 1, got 0'),
+        (dict(counts=[1, 1, 1.5]), {}, "im7: 'counts' 2 is 1.5, expected whole numbers"),
+        (dict(counts=[1, 1]), {}, "'counts': 2"),
+        (dict(ignore_flags=[True]), {}, "'ignore_flags': 1"),
         (dict(bboxes=None), dict(geometry='bboxes'), "needs 'bboxes', which image im7 does not have"),
         (dict(masks=None), dict(with_mask=True), "needs 'masks', which image im7 does not have"),
         (dict(masks=[np.zeros((4, 4), np.uint8)] * 3), dict(with_mask=True), r'mask 0 of image im7 has shape \(4, 4\)'),
-        (dict(img_id=None, img_path='d/b.png', labels=[0, 3, 1]), {}, r'image d/b\.png'),
+        (dict(img_id=None, img_path='d/b.png', labels=[0, 3, 1]), {}, r'd/b\.png: label 1'),
     ],
 )
 def test_wrong_annotations_are_refused_with_the_name_of_the_image(changes, options, message):
@@ -267,7 +267,7 @@ def test_without_geometry_only_counts_are_loaded():
     results = load(annotations(counts=[1, 2, 3], ignore_flags=[True, False, False]))
     assert results['raw_counts'].tolist() == [2, 0, 3]
     assert not [key for key in results if key.startswith('gt_')]
-    with pytest.raises(ValueError, match="image im7 has neither 'image_counts' nor the 'labels'"):
+    with pytest.raises(ValueError, match="im7: has no 'labels' of objects to count, and no 'image_counts'"):
         load(dict(info))
     with pytest.raises(ValueError, match=r'im7.*image_counts must be \(3,\)'):
         load(dict(info, image_counts=[1, 2]))

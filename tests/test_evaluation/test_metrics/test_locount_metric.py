@@ -12,12 +12,12 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmcount.datasets.errors import AnnotationError
 from mmcount.evaluation import LocountMetric
 from mmcount.evaluation.functional import DetectedBoxes, TrueBoxes, locount_scores
 from mmcount.evaluation.metrics import base
 from mmcount.registry import METRICS
 from mmcount.structures import CountDataSample, CountedBoxes
+from mmcount.utils.errors import AnnotationError
 
 BOX, OTHER = [0.0, 0.0, 200.0, 200.0], [300.0, 0.0, 400.0, 100.0]
 

@@ -1,5 +1,6 @@
+import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
@@ -100,3 +101,77 @@ def test_averages_of_whole_numbers_are_whole_and_far_boxes_have_no_part():
     assert values.dtype == torch.int64
     assert values[0].item() == 4
     torch.testing.assert_close(scores, torch.tensor([4.7, 0.0]))
+
+
+def test_a_view_that_is_saturated_saturates_the_image():
+    model = build()
+    for flags, saturated in (((False, True), True), ((False, False), False)):
+        views = [view([[2, 2, 12, 12]], [0], [0.9], [4], [0.6]), view([[2, 2, 12, 12]], [0], [0.8], [4], [0.7])]
+        for one, flag in zip(views, flags, strict=True):
+            one.saturated = flag
+        assert model.merge_preds([views])[0].saturated is saturated
+    model.tta_cfg.max_per_img = 1
+    views = [view([[2, 2, 12, 12], [20, 20, 30, 30]], [0, 0], [0.9, 0.8], [4, 5], [0.6, 0.6])] * 2
+    views[0].saturated = False
+    assert model.merge_preds([views])[0].saturated is True
+
+
+def clcnet(**options):
+    """mmdet's Faster R-CNN with a count head."""
+    register_all_modules()
+    init_default_scope('mmcount')
+    cfg = Config.fromstring("_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'", '.py')
+    roi_head = dict(
+        type='mmcount.CountRoIHead',
+        codec=dict(type='mmcount.DigitCodec', max_count=20),
+        bbox_head=dict(type='mmcount.CountBBoxHead', fc_out_channels=8, in_channels=16),
+        bbox_roi_extractor=dict(out_channels=16),
+    )
+    changes = dict(
+        type='mmcount.CLCNet',
+        _scope_='mmdet',
+        backbone=dict(depth=18, base_channels=8, init_cfg=None),
+        neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
+        rpn_head=dict(in_channels=16, feat_channels=16),
+        roi_head=roi_head,
+        train_cfg=None,
+        **options,
+    )
+    cfg.merge_from_dict(dict(model=changes))
+    return cfg.model
+
+
+def test_clcnet_votes_too():
+    tta_cfg = ConfigDict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=10)
+    model = MODELS.build(dict(type='mmcount.CountingTTAModel', module=clcnet(), tta_cfg=tta_cfg))
+    views = [
+        view([[2, 2, 12, 12]], [0], [0.9], [4], [0.6]),
+        view([[20, 2, 30, 12]], [0], [0.7], [5], [0.5], flip=True),
+        view([[2, 2, 12, 12]], [0], [0.6], [5], [0.4]),
+    ]
+    (merged,) = model.merge_preds([views])
+    assert merged.pred_instances.counts.tolist() == [5]
+    assert merged.get('saturated') is None
+
+
+@pytest.mark.parametrize('kind', ['CountingDetector', 'CLCNet'])
+def test_mmdet_s_merging_which_would_lose_the_counts_is_refused(kind):
+    module = clcnet() if kind == 'CLCNet' else build().module
+    tta_cfg = ConfigDict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=10)
+    model = MODELS.build(dict(type='mmdet.DetTTAModel', module=module, tta_cfg=tta_cfg)).eval()
+    sample = dict(img_shape=(SIDE, SIDE), ori_shape=(SIDE, SIDE), scale_factor=(1.0, 1.0), img_id='one', flip=False)
+    views = [CountDataSample(metainfo=dict(sample, flip_direction=None)) for _ in range(2)]
+    head = model.module.roi_head if kind == 'CLCNet' else model.module.detector.bbox_head
+    head.test_cfg.score_thr = 0.0
+    image = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
+    data = dict(inputs=[[image], [image]], data_samples=[[views[0]], [views[1]]])
+    with torch.no_grad(), pytest.raises(ValueError, match="boxes with 'counts' are replaced by boxes without"):
+        model.test_step(data)
+
+
+def test_models_without_counts_are_refused():
+    detector = Config.fromstring("_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'", '.py').model
+    register_all_modules()
+    init_default_scope('mmcount')
+    with pytest.raises(ValueError, match='merges counts of a CountingDetector or CLCNet, got RetinaNet'):
+        MODELS.build(dict(type='mmcount.CountingTTAModel', module=dict(detector, _scope_='mmdet'), tta_cfg=None))

@@ -30,10 +30,10 @@ def load():
     ],
 )
 def test_a_line_says_what_is_known_of_the_counts(counts, classes, limit, expected):
-    sample = CountDataSample()
+    sample = CountDataSample(metainfo={} if limit is None else {'count_limit': limit})
     if counts is not None:
         sample.gt_counts = torch.tensor(counts, dtype=torch.float32)
-    assert load().describe(sample, classes, limit) == expected
+    assert load().describe(sample, classes) == expected
 
 
 @pytest.mark.parametrize('phase', ['train', 'val'])
@@ -48,10 +48,9 @@ def test_images_with_counts_alone_are_shown(tmp_path, monkeypatch, capsys, phase
     config.write_text(
         f"_base_ = '{ROOT}/configs/_base_/datasets/counts_csv.py'\n"
         f"data_root = '{tmp_path}/data/'\n"
-        + ''.join(
-            f"{phase}_dataloader = dict(dataset=dict(data_root=data_root, metainfo=dict(classes=('cat', 'dog'))))\n"
-            for phase in ('train', 'val', 'test')
-        )
+        + "reader = dict(data_root=data_root, metainfo=dict(classes=('cat', 'dog')))\n"
+        + 'train_dataloader = dict(dataset=dict(dataset=reader))\n'
+        + 'val_dataloader = test_dataloader = dict(dataset=reader)\n'
     )
     out = tmp_path / 'out'
     monkeypatch.setattr(sys, 'argv', ['browse', str(config), '--phase', phase, '--output-dir', str(out)])

@@ -2,6 +2,8 @@
 
 import torch
 
+from mmcount.models.counters.value_readers import value_readers
+
 EXTRACTOR = dict(featmap_strides=[8, 16], out_channels=16)
 HEAD = dict(codec=dict(type='mmcount.DigitCodec', max_count=20, base=10), fc_out_channels=16)
 
@@ -43,7 +45,7 @@ def test_a_largest_count_saturates_whatever_wraps_it(build, batch, retinanet, pr
     distance = dict(HEAD, codec=dict(type='mmcount.ValueCodec'))
     inner = dict(type='mmcount.CountingDetector', detector=retinanet(), roi_extractor=EXTRACTOR, count_head=HEAD)
     model = build(detector=inner, attribute='distance', count_head=distance).eval()
-    assert model.wrappers == [model.detector, model]
+    assert value_readers(model) == [model.detector, model]
     predicting(model.detector.detector, [[0.0, 0, 20, 20]])
     for count, saturated in ((19, False), (20, True)):
         model.detector.count_head.decode = lambda outputs, count=count: (torch.tensor([count]), torch.ones(1))

@@ -1,6 +1,7 @@
 """What CountingDetector adds to the predictions of a detector."""
 
 import numpy as np
+import pytest
 import torch
 from mmdet.visualization import DetLocalVisualizer
 
@@ -62,6 +63,13 @@ def test_counts_of_the_image_are_sums_over_confident_boxes(build, batch, predict
     predicting(model.detector, [[0.0, 0, 20, 20]] * 8)
     model.count_head.decode = lambda outputs: (torch.ones(8, dtype=torch.int64), torch.ones(8))
     assert model.test_step(batch((0,)))[0].saturated
+
+
+def test_labels_of_more_classes_than_are_counted_name_the_image(build, batch, predicting):
+    model = build().eval()
+    predicting(model.detector, [[0.0, 0, 20, 20]], labels=[CLASSES])
+    with pytest.raises(ValueError, match=r'image image-0: labels must be in 0..2, got 3..3; num_classes of Counting'):
+        model.test_step(batch((0,)))
 
 
 def test_names_come_from_the_data_set_where_an_inferencer_knows_it(build, batch, predicting):
