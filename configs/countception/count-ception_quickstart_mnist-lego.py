@@ -15,6 +15,11 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
+# Half of a digit of 14 px: a point within it lies on its digit.
+points = dict(type='mmcount.LocalizationMetric', sigmas=(7,))
+val_evaluator = [_base_.val_evaluator, points]
+test_evaluator = [_base_.test_evaluator, points]
+
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 3)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=20),

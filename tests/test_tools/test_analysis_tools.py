@@ -39,6 +39,26 @@ def test_the_report_prints_the_newest_record_and_never_mixes_two(tmp_path, capsy
     assert 'curves.png' in printed
 
 
+def test_the_report_ends_with_the_places(tmp_path):
+    metrics = {
+        'count/MAE': 0.5,
+        'count/MAE_mean_baseline': 7.25,
+        'count/RMSE': 0.75,
+        'loc/MAE': 0.25,
+        'loc/F1_sigma12': 0.75,
+        'loc/F1_sigma7': 0.5,
+        'loc/F1_sigma1to100': 0.125,
+    }
+    rows = [line.split() for line in load('quickstart_report').table(metrics).splitlines()[1:]]
+    assert rows == [
+        ['MAE', '0.500', '7.250'],
+        ['RMSE', '0.750', 'not', 'measured'],
+        ['MAE', 'of', 'points', '0.250'],
+        ['F1', 'of', 'points,', '7', 'px', '0.500'],
+        ['F1', 'of', 'points,', '12', 'px', '0.750'],
+    ]
+
+
 def test_the_report_of_a_folder_without_numbers_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['report', str(tmp_path)])
     with pytest.raises(SystemExit, match=r'no run in .* logged the metric count/MAE'):

@@ -5,6 +5,7 @@ Usage: ``python tools/analysis_tools/quickstart_report.py work_dirs/quickstart``
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 ROWS = (
@@ -13,7 +14,9 @@ ROWS = (
     ('bias', 'count/bias', 'count/bias_mean_baseline'),
     ('MAE, calibrated', 'count/MAE_calibrated', 'count/MAE_mean_baseline'),
     ('bias, calibrated', 'count/bias_calibrated', 'count/bias_mean_baseline'),
+    ('MAE of points', 'loc/MAE', None),
 )
+F1_AT_RADIUS = re.compile(r'loc/F1_sigma(\d+)$')
 
 
 def read_scalars(path: Path) -> list[dict]:
@@ -45,12 +48,14 @@ def read_metrics(work_dir: Path) -> tuple[dict, str]:
 
 
 def table(metrics: dict) -> str:
-    """Rows of metric, counter and baseline, aligned."""
-    lines = [f'{"":<18}{"counter":>12}{"mean of training counts":>26}']
-    for name, key, baseline in ROWS:
+    """Rows of metric, counter and baseline, aligned; a count alone has no points."""
+    radii = sorted(int(match[1]) for match in map(F1_AT_RADIUS.match, metrics) if match)
+    rows = [*ROWS, *((f'F1 of points, {radius} px', f'loc/F1_sigma{radius}', None) for radius in radii)]
+    lines = [f'{"":<20}{"counter":>12}{"mean of training counts":>26}']
+    for name, key, baseline in rows:
         if key in metrics:
-            beside = f'{metrics[baseline]:.3f}' if baseline in metrics else 'not measured'
-            lines.append(f'{name:<18}{metrics[key]:>12.3f}{beside:>26}')
+            beside = f'{metrics[baseline]:.3f}' if baseline in metrics else 'not measured' if baseline else ''
+            lines.append(f'{name:<20}{metrics[key]:>12.3f}{beside:>26}'.rstrip())
     return '\n'.join(lines)
 
 
@@ -76,7 +81,7 @@ def main() -> None:
         metrics, images = read_metrics(work_dir)
     except FileNotFoundError as error:
         raise SystemExit(f'ERROR: {error}') from None
-    print(f'\nErrors in objects per image, on the {images}\n')
+    print(f'\nErrors in objects per image, and F1 of points (at best 1), on the {images}\n')
     print(table(metrics))
     print()
     for title, path in files_of(work_dir):

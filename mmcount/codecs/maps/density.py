@@ -12,7 +12,9 @@ from mmcount.structures.map_grid import MapGrid
 from mmcount.structures.objects import Objects
 from mmcount.structures.prediction import CountPrediction, no_points
 
+from .deconvolution import GaussianBlur
 from .local_maxima import local_maxima
+from .sharpening import Sharpening
 
 
 def gaussian_weights(centre: NDArray[Any], sigma: float, first: NDArray[Any], size: int, limit: int) -> NDArray[Any]:
@@ -40,6 +42,8 @@ class DensityCodec(CountCodec):
 
     Every point spreads a Gaussian that is normalised over the cells inside the map, borders included, so that
     ``sum(map)`` is the number of points whatever the stride (blurring and then shrinking a map loses up to 1 %).
+    As the Gaussian is known, the objects behind a predicted map are solved for
+    (:class:`mmcount.codecs.maps.sharpening.Sharpening`); neighbours whose Gaussians have but one maximum come apart.
 
     Args:
         sigma: Standard deviation of the Gaussian, input pixels.
@@ -47,8 +51,17 @@ class DensityCodec(CountCodec):
         num_classes: C.
         truncate: Radius of the Gaussian in standard deviations.
         padding: Zeros around the image, input pixels; a network that pads its input by a window needs the same.
-        peak_radius: Half-size in cells of the window of a peak; None returns no points.
-        peak_threshold: Share of an isolated object's peak height under which a cell is never a peak.
+        points: ``'deconvolution'``, ``'local_maxima'``, or None for none.
+        peak_radius: Half-size in cells of the window of a local maximum.
+        peak_threshold: Share of an isolated object's peak height under which a cell is no local maximum.
+        iterations: Rounds of the deconvolution.
+        threshold: Lowest and highest part of an object that makes a point of a deconvolved map, see
+            :func:`mmcount.codecs.maps.hills.objects_in_hills`.
+        hill_radius: Half-size in cells of the means that tell objects of a deconvolved map apart; None is
+            ``sigma / stride / 4``, rounded down.
+
+    Raises:
+        ValueError: An option is out of range.
 
     Example:
         >>> codec = DensityCodec(sigma=4, stride=8)
@@ -64,19 +77,29 @@ class DensityCodec(CountCodec):
         num_classes: int = 1,
         truncate: float = 4.0,
         padding: int = 0,
-        peak_radius: int | None = 2,
+        points: str | None = 'deconvolution',
+        peak_radius: int = 2,
         peak_threshold: float = 0.3,
+        iterations: int = 100,
+        threshold: tuple[float, ...] = (0.4, 0.5),
+        hill_radius: int | None = None,
     ) -> None:
         super().__init__(num_classes=num_classes, stride=stride)
         if sigma <= 0:
             raise ValueError(f'sigma must be positive, got {sigma}')
         if padding < 0:
             raise ValueError(f'padding must not be negative, got {padding}')
+        if points not in ('deconvolution', 'local_maxima', None):
+            raise ValueError(f"points must be 'deconvolution', 'local_maxima' or None, got {points!r}")
+        if peak_radius is None or peak_radius < 1:
+            raise ValueError(f'peak_radius must be at least 1, got {peak_radius}: points=None gives no points')
         self.sigma = sigma
         self.truncate = truncate
         self.padding = padding
         self.peak_radius = peak_radius
         self.peak_threshold = peak_threshold
+        self.points = points
+        self.sharpening = Sharpening(iterations, tuple(threshold), hill_radius)
 
     @property
     def halo(self) -> int:
@@ -138,9 +161,17 @@ class DensityCodec(CountCodec):
         """
         density = checked_map(maps, grid, self.num_classes)
         counts = density.double().sum(dim=(1, 2)).float()
-        if self.peak_radius is None:
-            return CountPrediction(counts, *no_points(density), density, grid.extent)
+        return CountPrediction(counts, *self._points(density, grid), density, grid.extent)
+
+    def _points(self, density: Tensor, grid: MapGrid) -> tuple[Tensor, Tensor, Tensor]:
+        """Points, labels and scores."""
         sigma = self.sigma / self.stride
+        if self.points is None:
+            return no_points(density)
+        if self.points == 'deconvolution':
+            blur = GaussianBlur(sigma, (self.num_classes, *grid.shape), self.truncate, density.device)
+            _, points, labels, scores = self.sharpening(density, blur, grid, hill_radius=int(sigma / 4))
+            return points, labels, scores
         single = 1 / max(1.0, 2 * np.pi * sigma**2)
         cells, labels, scores = local_maxima(density, self.peak_radius, self.peak_threshold * single)
-        return CountPrediction(counts, grid.to_image(cells), labels, scores, density, grid.extent)
+        return grid.clamp(grid.to_image(cells)), labels, scores

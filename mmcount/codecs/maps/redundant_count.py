@@ -12,8 +12,15 @@ from mmcount.registry import CODECS
 from mmcount.structures.map_grid import MapGrid
 from mmcount.structures.objects import Objects
 from mmcount.structures.prediction import CountPrediction, no_points
+from mmcount.utils.moved_options import refuse_moved
 
-from .local_maxima import local_maxima
+from .deconvolution import BoxBlur
+from .sharpening import Sharpening
+
+REPLACED = (
+    "points come from points='deconvolution' (the default), with threshold=(lowest, highest) part of an object that "
+    'makes a point; points=None gives none'
+)
 
 
 def window_counts(
@@ -80,16 +87,23 @@ class RedundantCountCodec(CountCodec):
     point lies in exactly (r / s)^2 windows and ``sum(map) / (r / s)^2`` is the count (Count-ception, Eq. 3).
     Cell (i, j) of the map covers image rows ``s*i - r .. s*i - 1`` and columns ``s*j - r .. s*j - 1``.
 
+    The paper stops at the count. As the map is a box sum of the objects, exactly and at every border, they are solved
+    for (:class:`mmcount.codecs.maps.sharpening.Sharpening`): ``points`` and ``density`` are those of the objects
+    behind the map. Local maxima of the map itself lie between objects.
+
     Args:
         window_size: r, pixels.
         stride: s, pixels; divides r.
         num_classes: C.
-        peak_radius: Half-size in cells of the window in which a peak of the density is the largest; None returns no
-            points. The paper offers no localisation: points are indicative.
-        peak_threshold: Objects per window under which a cell is never a peak.
+        points: ``'deconvolution'``, or None for no points and the map itself as a coarse density, which costs nothing.
+        iterations: Rounds of the deconvolution. 30 are enough where objects lie sparse.
+        threshold: Lowest and highest part of an object that makes a point, see
+            :func:`mmcount.codecs.maps.hills.objects_in_hills`.
+        hill_radius: Half-size in cells of the means that tell objects apart; None is ``r / s / 10``, rounded down.
 
     Raises:
-        ValueError: ``stride`` does not divide ``window_size``.
+        ValueError: ``stride`` does not divide ``window_size``, or another option is out of range.
+        TypeError: ``peak_radius`` or ``peak_threshold`` is given.
 
     Example:
         >>> codec = RedundantCountCodec(window_size=32, stride=4)
@@ -103,15 +117,21 @@ class RedundantCountCodec(CountCodec):
         window_size: int = 32,
         stride: int = 1,
         num_classes: int = 1,
-        peak_radius: int | None = 3,
-        peak_threshold: float = 0.5,
+        points: str | None = 'deconvolution',
+        iterations: int = 100,
+        threshold: tuple[float, ...] = (0.4, 0.5),
+        hill_radius: int | None = None,
+        **removed: Any,
     ) -> None:
+        refuse_moved(type(self).__name__, removed, dict(peak_radius=REPLACED, peak_threshold=REPLACED))
         super().__init__(num_classes=num_classes, stride=stride)
         if window_size < 1 or window_size % stride:
             raise ValueError(f'stride must divide window_size, got stride {stride} and window_size {window_size}')
+        if points not in ('deconvolution', None):
+            raise ValueError(f"points must be 'deconvolution' or None, got {points!r}")
         self.window_size = window_size
-        self.peak_radius = peak_radius
-        self.peak_threshold = peak_threshold
+        self.points = points
+        self.sharpening = Sharpening(iterations, tuple(threshold), hill_radius)
 
     @property
     def repeats(self) -> int:
@@ -166,22 +186,23 @@ class RedundantCountCodec(CountCodec):
             known: Unused.
 
         Returns:
-            ``density`` is the map divided by (r / s)^2, so that it sums to ``counts``; its cell (i, j) is centred on
-            pixel ``s * (i, j) - (r + 1) / 2``. ``spread`` is the standard deviation of the (r / s)^2 estimates; None
-            if there is only one.
+            ``density`` is the deconvolved map on the cells of the image itself, scaled to sum to ``counts``; ``points``
+            are in its hills, a score being the mass of an object. Without ``points`` it is the map divided by
+            (r / s)^2, whose cell (i, j) is centred on pixel ``s * (i, j) - (r + 1) / 2``. ``spread`` is the standard
+            deviation of the (r / s)^2 estimates; None if there is only one.
 
         Raises:
             ValueError: The map is not that of the grid.
         """
         output = checked_map(maps, grid, self.num_classes)
-        density = output / self.mass_per_object
-        counts = density.double().sum(dim=(1, 2)).float()
+        counts = (output.double().sum(dim=(1, 2)) / self.mass_per_object).float()
         spread = redundant_estimates(output, self.repeats).std(dim=1, unbiased=False) if self.repeats > 1 else None
-        points, labels, scores = self._points(output, grid)
-        return CountPrediction(counts, points, labels, scores, density, grid.extent, spread=spread)
-
-    def _points(self, output: Tensor, grid: MapGrid) -> tuple[Tensor, Tensor, Tensor]:
-        if self.peak_radius is None:
-            return no_points(output)
-        cells, labels, scores = local_maxima(output, self.peak_radius, self.peak_threshold)
-        return grid.clamp(grid.to_image(cells)), labels, scores
+        if self.points is None:
+            density = output / self.mass_per_object
+            return CountPrediction(counts, *no_points(output), density, grid.extent, spread=spread)
+        # The windows of the first row and column end before the image: what a network writes there holds no place.
+        image = MapGrid(grid.img_shape, self.stride)
+        blur = BoxBlur(self.repeats, (self.num_classes, *image.shape), output.device)
+        sharp = self.sharpening(output[:, 1:, 1:], blur, image, hill_radius=self.repeats // 10)
+        density = sharp.density_of(counts)
+        return CountPrediction(counts, *sharp[1:], density, image.extent, spread=spread)

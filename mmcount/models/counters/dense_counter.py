@@ -111,7 +111,7 @@ class DenseCounter(BaseModel):
         return self.head(self.extract_feat(inputs))
 
     def response_maps(self, inputs: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, num_classes, h, w) maps whose peaks stand for objects, the cells those of the density."""
+        """(B, C, H, W) -> (B, num_classes, h, w) maps whose peaks stand for objects, on the cells of ``head.grid``."""
         return self.head.response_maps(self.maps(inputs))
 
     def predict(

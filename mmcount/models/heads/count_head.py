@@ -5,7 +5,7 @@ from abc import ABCMeta, abstractmethod
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmcount.structures import CountDataSample, CountPrediction
+from mmcount.structures import CountDataSample, CountPrediction, MapGrid
 
 
 class CountHead(BaseModule, metaclass=ABCMeta):
@@ -55,6 +55,10 @@ class CountHead(BaseModule, metaclass=ABCMeta):
     def response_maps(self, maps: tuple[Tensor, ...]) -> Tensor:
         """(B, C, h, w) maps whose peaks stand for objects; the first map here."""
         return maps[0]
+
+    @abstractmethod
+    def grid(self, sample: CountDataSample, maps: tuple[Tensor, ...]) -> MapGrid:
+        """Cells of an image in the maps of its input."""
 
     def init_from_targets(self, target_mean: Tensor) -> None:
         """Set what depends on the (C,) mean of the first training targets; nothing here."""

@@ -31,8 +31,8 @@ class DenseCountHead(CountHead):
         """The codec's."""
         return self.codec.halo
 
-    def grid(self, sample: CountDataSample) -> MapGrid:
-        """The cells of an image."""
+    def grid(self, sample: CountDataSample, maps: tuple[Tensor, ...] = ()) -> MapGrid:
+        """The codec's cells of an image, whatever the maps."""
         height, width = sample.img_shape[:2]
         return self.codec.grid((height, width), int(sample.get('halo', 0) or 0))
 

@@ -98,15 +98,23 @@ class ImageCountHead(CountHead):
         """
         predictions = []
         for index, sample in enumerate(data_samples):
-            height, width = maps[0].shape[-2:]
-            whole = grid_of_map(input_shape(sample), (height, width), centred=self.cells == 'pixel')
-            grid = whole.for_image(sample.img_shape[:2])
-            own = tuple(grid.crop(one[index : index + 1].float(), whole.img_shape) for one in maps)
+            grid = self.grid(sample, maps)
+            own = tuple(grid.crop(one[index : index + 1].float(), input_shape(sample)) for one in maps)
             check_finite(own, sample)
             image = self.read(own)
             points, labels, scores = self._points(image, grid)
             predictions.append(CountPrediction(image.counts[0], points, labels, scores, image.density[0], grid.extent))
         return predictions
+
+    def grid(self, sample: CountDataSample, maps: tuple[Tensor, ...]) -> MapGrid:
+        """Cells of an image, from the size of the maps of its input.
+
+        Raises:
+            ValueError: The maps have no stride that is a power of two.
+        """
+        height, width = maps[0].shape[-2:]
+        whole = grid_of_map(input_shape(sample), (height, width), centred=self.cells == 'pixel')
+        return whole.for_image(sample.img_shape[:2])
 
     def _points(self, image: ImageCounts, grid: MapGrid) -> tuple[Tensor, Tensor, Tensor]:
         """As many of the highest peaks of each class as it has objects: (P, 2) px, labels, scores."""

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from mmcount.models.counters.dense_counter import added_halo
 from mmcount.models.counters.size_groups import size_groups
+from mmcount.models.heads.count_head import input_shape
 from mmcount.registry import MODELS
-from mmcount.structures import CountDataSample
+from mmcount.structures import CountDataSample, MapGrid
 
 from .peak_backprop import backpropagate_peaks, normalise_relevance, traced_maps
 from .peaks import Peaks, select_peaks
@@ -217,16 +218,11 @@ class PeakSegmentor(BaseModel):
         """
         density = sample.pred_density.data
         maps, leaf = traced_maps(self.counter.response_maps, image, self.counter)
-        # The cells beyond those of the density belong to the padding of the batch.
-        own = maps[0, :, : density.shape[-2], : density.shape[-1]].detach().float()
-        if own.shape != density.shape:
-            raise ValueError(
-                f'the class maps {tuple(own.shape)} and the density {tuple(density.shape)} of '
-                f'{type(self.counter.head).__name__} must have the same cells'
-            )
+        grid = self.counter.head.grid(sample, (maps,))
+        own = grid.crop(maps[0], input_shape(sample)).detach().float()
         original = _original_masks(sample, self.max_proposals, image.device)
         extent = tuple(sample.pred_density.get('extent') or _image_extent(original.shape[-2:]))
-        peaks, points = self._peaks(own, sample, extent)
+        peaks, points = self._peaks(own, sample, grid)
         if len(original) == 0 or len(points) == 0:
             return _instances(points[:0], peaks.labels[:0], density.new_zeros(0), original[:0])
         pixels = backpropagate_peaks(maps, leaf, peaks.positions, self.max_peaks_per_batch)
@@ -239,7 +235,7 @@ class PeakSegmentor(BaseModel):
             masks,
             own,
             density_in_masks(density, original, extent, self.density_resize),
-            map_extent=_scaled(extent, original.shape[-2:], shape),
+            map_extent=grid.extent,
             **self.score_cfg,
         )
         segments = segment_peaks(responses, masks, scores, self.iou_threshold)
@@ -249,19 +245,18 @@ class PeakSegmentor(BaseModel):
             instances.responses = segments.responses
         return instances
 
-    def _peaks(self, maps: Tensor, sample: CountDataSample, extent: Extent) -> tuple[Peaks, Tensor]:
+    def _peaks(self, maps: Tensor, sample: CountDataSample, grid: MapGrid) -> tuple[Peaks, Tensor]:
         """Peaks, and their (K, 2) points in px of the original image."""
         counts = sample.pred_counts if self.limit_by_count else None
-        left, top, right, bottom = extent
-        corner = maps.new_tensor([left, top])
-        cell = maps.new_tensor([(right - left) / maps.shape[2], (bottom - top) / maps.shape[1]])
+        scale = maps.new_tensor(sample.get('scale_factor', (1.0, 1.0)))
         if self.peak_source == 'maps':
             radius = int(getattr(self.counter.head, 'peak_radius', 1))
             peaks = select_peaks(maps, self.class_threshold, self.peak_threshold, counts, self.fall_back, radius=radius)
-            return peaks, corner + (peaks.positions[:, [2, 1]] + 0.5) * cell
+            return peaks, (grid.to_image(peaks.positions[:, [2, 1]].to(maps)) + 0.5) / scale - 0.5
         points, labels = sample.pred_instances.points, sample.pred_instances.labels
+        # The cell that a point lies in; of a map of windows the one whose window is centred nearest to it.
+        cells = (grid.from_image((points.to(maps) + 0.5) * scale - 0.5) + 0.5).floor().long()
         limit = torch.tensor([maps.shape[2] - 1, maps.shape[1] - 1], device=maps.device)
-        cells = ((points.to(maps) - corner) / cell).floor().long()
         x, y = cells.clamp(min=torch.zeros_like(limit), max=limit).unbind(dim=1)
         return Peaks(torch.stack([labels, y, x], dim=1), maps[labels, y, x]), points
 
@@ -274,13 +269,6 @@ class PeakSegmentor(BaseModel):
 
 def _image_extent(shape: tuple[int, ...]) -> Extent:
     return -0.5, -0.5, shape[1] - 0.5, shape[0] - 0.5
-
-
-def _scaled(extent: Extent, old: tuple[int, ...], new: tuple[int, ...]) -> Extent:
-    """An extent in pixels of the image at another size."""
-    x, y = new[1] / old[1], new[0] / old[0]
-    left, top, right, bottom = ((value + 0.5) * scale - 0.5 for value, scale in zip(extent, (x, y, x, y), strict=True))
-    return left, top, right, bottom
 
 
 def _check_proposals(sample: CountDataSample) -> None:

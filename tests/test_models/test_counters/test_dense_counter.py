@@ -65,8 +65,8 @@ def test_images_of_different_size_count_their_own_cells_only():
     both = run_loss(counter, copy.deepcopy(batch))['loss_map']
     assert torch.isfinite(both)
     predictions = counter.test_step(copy.deepcopy(batch))
-    assert predictions[0].pred_density.data.shape == (1, 32, 38)
-    assert predictions[1].pred_density.data.shape == (1, 24, 28)
+    assert predictions[0].pred_density.data.shape == (1, 24, 30)
+    assert predictions[1].pred_density.data.shape == (1, 16, 20)
 
 
 def test_predicting_the_target_gives_the_true_count():
@@ -100,10 +100,12 @@ def test_points_are_in_pixels_of_the_original_image():
 def test_a_net_trained_dense_tests_at_a_stride_with_the_same_cells(stride):
     counter, coarse = build_counter().eval(), build_counter(dict(CODEC, stride=stride)).eval()
     coarse.load_state_dict(counter.state_dict())
-    batch = make_batch([(24, 30)])
-    dense = counter.test_step(copy.deepcopy(batch))[0].pred_density.data
-    found = coarse.test_step(copy.deepcopy(batch))[0].pred_density.data
-    torch.testing.assert_close(found / stride**2, dense[:, ::stride, ::stride], rtol=1e-4, atol=1e-6)
+    inputs = counter.data_preprocessor(make_batch([(24, 30)]))['inputs']
+    with torch.no_grad():
+        (dense,), (found,) = counter.maps(inputs), coarse.maps(inputs)
+    torch.testing.assert_close(found, dense[..., ::stride, ::stride], rtol=1e-4, atol=1e-4)
+    density = coarse.test_step(make_batch([(24, 30)]))[0].pred_density
+    assert density.data.shape == (1, -(-24 // stride), -(-30 // stride))
 
 
 def test_options_of_before_name_what_replaced_them():
@@ -167,5 +169,5 @@ def test_unknown_mode_is_refused():
 def test_density_says_where_it_lies_in_the_original_image():
     counter = build_counter().eval()
     density = counter.test_step(make_batch([(24, 30)], scale_factor=(0.5, 0.5)))[0].pred_density
-    # Window 8 at stride 1: cell (0, 0) is centred at -4.5 in the network's input, which is half the image.
-    assert density.extent == pytest.approx((-9.5, -9.5, 66.5, 54.5))
+    # The cells of the image itself, whose network input has half its size.
+    assert density.extent == pytest.approx((-0.5, -0.5, 59.5, 47.5))

@@ -31,17 +31,20 @@ DENSITY = {
     **LOWER_COUNT,
     'head': dict(
         type='mmcount.DensityMapHead',
-        codec=dict(type='mmcount.DensityCodec', sigma=16, stride=32, num_classes=3, peak_threshold=-1e9),
+        codec=dict(
+            type='mmcount.DensityCodec', sigma=16, stride=32, num_classes=3, points='local_maxima', peak_threshold=-1e9
+        ),
         in_channels=128,
     ),
 }
 CEPTION = dict(
     type='mmcount.DenseCounter',
     data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
-    backbone=dict(type='mmcount.CountCeption', window_size=8),
+    backbone=dict(type='mmcount.CountCeption', window_size=8, stride=4),
     head=dict(
         type='mmcount.RedundantCountHead',
-        codec=dict(type='mmcount.RedundantCountCodec', window_size=8, peak_threshold=-1e9, peak_radius=30),
+        codec=dict(type='mmcount.RedundantCountCodec', window_size=8, stride=4),
+        init_bias=5.0,
         norm_cfg=None,
         act_cfg=None,
     ),
@@ -96,6 +99,8 @@ def test_any_counter_gets_instances(counter, source):
     sample = segmentor.test_step(make_batch())[0]
     torch.testing.assert_close(sample.pred_counts, plain.pred_counts)
     torch.testing.assert_close(sample.pred_density.data, plain.pred_density.data)
+    if counter is CEPTION:
+        assert len(plain.pred_instances) > 50
     if source == 'maps' or len(plain.pred_instances):
         assert len(sample.pred_instances) > 0
     check_instances(sample, (64, 96))

@@ -91,6 +91,8 @@ def test_prediction_in_tiles_is_prediction(stride):
     model = build_counter(stride)
     model.calibration.interval_scale.fill_(1)
     model.calibration.fitted.fill_(True)
+    # Maps above zero, so that there are objects to place.
+    model.head.conv.conv.bias.data.fill_(5.0)
     image, sample = image_and_sample(61, 50)
     sample.set_metainfo(dict(scale_factor=(0.5, 0.5)))
     inputs = inputs_of(model, image)
@@ -100,8 +102,10 @@ def test_prediction_in_tiles_is_prediction(stride):
     assert torch.allclose(found.pred_counts, expected.pred_counts, rtol=1e-5)
     assert torch.allclose(found.pred_calibrated_counts, expected.pred_calibrated_counts, rtol=1e-5)
     assert torch.allclose(found.pred_interval, expected.pred_interval, rtol=1e-4)
-    assert torch.allclose(found.pred_density.data, expected.pred_density.data, atol=1e-6)
-    assert torch.equal(found.pred_instances.points, expected.pred_instances.points)
+    assert torch.allclose(found.pred_density.data, expected.pred_density.data, atol=1e-3)
+    assert len(expected.pred_instances) > 50
+    assert torch.allclose(found.pred_instances.points, expected.pred_instances.points, atol=0.05)
+    assert torch.allclose(found.pred_instances.scores, expected.pred_instances.scores, atol=0.01)
 
 
 def test_the_prepared_model_can_be_tiled(counter):
