@@ -214,6 +214,7 @@ def main() -> None:
             python_requires='>=3.10',
             install_requires=parse_requirements(ROOT / 'requirements' / 'runtime.txt'),
             extras_require={**EXTRAS, 'tests': tests},
+            entry_points={'console_scripts': ['mmcount = mmcount.cli.main:main']},
             ext_modules=extensions,
             cmdclass={'build_ext': BuildOps},
             options={'bdist_wheel': {'py_limited_api': 'cp310'}} if extensions else {},

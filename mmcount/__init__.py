@@ -27,7 +27,10 @@ __all__ = ['CountInferencer', '__version__']
 def __getattr__(name: str) -> Any:
     """Import ``CountInferencer`` on first use: it needs the whole stack."""
     if name == 'CountInferencer':
-        from .apis import CountInferencer
+        from .utils.quiet import quiet_imports
+
+        with quiet_imports():
+            from .apis import CountInferencer
 
         return CountInferencer
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -120,7 +120,14 @@ def test_requirement_files_are_read_without_comments_and_options(setup_script, t
 
 def test_install_requires_names_neither_family_nor_torch(setup_script):
     names = setup_script.parse_requirements(ROOT / 'requirements' / 'runtime.txt')
-    assert sorted(re.split(r'[<>=!~]', name)[0] for name in names) == ['numpy', 'packaging', 'scipy']
+    assert sorted(re.split(r'[<>=!~]', name)[0] for name in names) == [
+        'numpy',
+        'packaging',
+        'rich',
+        'safetensors',
+        'scipy',
+        'typer',
+    ]
 
 
 @pytest.mark.parametrize('value', ['yes', '2'])

@@ -11,9 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from mmcount.apis.benchmark import BenchmarkOptions, Contender, benchmark_counters
+from mmcount.engine.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,7 +25,7 @@ def parse_args() -> argparse.Namespace:
         '--columns', nargs='+', default=[], metavar='KEY', help='further metrics by key, e.g. locount/AP_lc_MN'
     )
     parser.add_argument('--same-process', action='store_true', help='run all rows in this process')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override values of every config')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='override values of every config')
     return parser.parse_args()
 
 

@@ -1,14 +1,6 @@
 """Train a counter."""
 
-from mmengine.device import get_device
-
-from mmcount.engine.launch import (
-    build_runner,
-    common_parser,
-    enable_mixed_precision,
-    finish_distributed,
-    load_config,
-)
+from mmcount.engine.launch import common_parser, finish_distributed, load_config, run_training
 
 
 def main() -> None:
@@ -22,13 +14,7 @@ def main() -> None:
         help='resume from a checkpoint; without a value from the latest of the work dir',
     )
     args = parser.parse_args()
-    cfg = load_config(args)
-    if args.amp:
-        enable_mixed_precision(cfg, has_accelerator=get_device() != 'cpu')
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-    build_runner(cfg).train()
+    run_training(load_config(args), args.amp, args.resume, args.trust_checkpoint)
     finish_distributed()
 
 

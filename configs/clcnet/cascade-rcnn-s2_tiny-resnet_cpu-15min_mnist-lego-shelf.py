@@ -1,11 +1,16 @@
+"""A small Cascade R-CNN of two stages on shelves of digits: every box counts 1.
+
+Command:  python tools/train.py configs/clcnet/cascade-rcnn-s2_tiny-resnet_cpu-15min_mnist-lego-shelf.py
+Data:     MNIST-LEGO shelves
+Hardware: one core of an AMD EPYC (Zen 4), beside other work
+Time:     15 to 31 min
+Figures:  AP 0.849, AP_lc 0.123 (300 test scenes, last checkpoint, seed 0; README.md)
+"""
+
 _base_ = [
-    '../_base_/detector_runtime.py',
     '../_base_/models/cascade-rcnn-s2_tiny-resnet.py',
     '../_base_/datasets/mnist_lego_shelf.py',
     '../_base_/schedules/adamw_cpu.py',
 ]
 
-# Every box counts 1: AP_lc 0.123 on 300 test scenes (seed 0), AP 0.849.
 train_dataloader = dict(batch_size=4)
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=_base_.max_iters // 2))
-log_processor = dict(by_epoch=False)

@@ -1,5 +1,19 @@
-_base_ = './faster-rcnn_tiny-resnet_cpu-15min_mnist-lego-shelf.py'
+"""A small CLCNet of one stage on shelves of digits, decimal digits of the count.
 
+Command:  python tools/train.py configs/clcnet/clcnet-s1-cls10_tiny-resnet_cpu-15min_mnist-lego-shelf.py
+Data:     MNIST-LEGO shelves
+Hardware: one CPU core
+Time:     not measured
+Figures:  none, not run here
+"""
+
+_base_ = [
+    '../_base_/models/faster-rcnn_tiny-resnet.py',
+    '../_base_/datasets/mnist_lego_shelf.py',
+    '../_base_/schedules/adamw_cpu.py',
+]
+
+train_dataloader = dict(batch_size=4)
 model = dict(
     type='mmcount.CLCNet',
     roi_head=dict(

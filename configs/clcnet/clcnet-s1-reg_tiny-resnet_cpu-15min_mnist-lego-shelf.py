@@ -1,9 +1,25 @@
-_base_ = './clcnet-s1-cls10_tiny-resnet_cpu-15min_mnist-lego-shelf.py'
+"""A small CLCNet of one stage on shelves of digits, the count as a number, one for each class.
 
-# The count as a number, one for each class.
+Command:  python tools/train.py configs/clcnet/clcnet-s1-reg_tiny-resnet_cpu-15min_mnist-lego-shelf.py
+Data:     MNIST-LEGO shelves
+Hardware: one CPU core
+Time:     not measured
+Figures:  none, not run here
+"""
+
+_base_ = [
+    '../_base_/models/faster-rcnn_tiny-resnet.py',
+    '../_base_/datasets/mnist_lego_shelf.py',
+    '../_base_/schedules/adamw_cpu.py',
+]
+
+train_dataloader = dict(batch_size=4)
 model = dict(
+    type='mmcount.CLCNet',
     roi_head=dict(
-        codec=dict(_delete_=True, type='mmcount.CountRegressionCodec', max_count=20),
-        bbox_head=dict(loss_cnt=dict(_delete_=True, type='SmoothL1Loss', beta=1.0, loss_weight=0.5)),
-    )
+        type='mmcount.CountRoIHead',
+        codec=dict(type='mmcount.CountRegressionCodec', max_count=20),
+        bbox_head=dict(type='mmcount.CountBBoxHead', loss_cnt=dict(type='SmoothL1Loss', beta=1.0, loss_weight=0.5)),
+    ),
+    train_cfg=dict(rcnn=dict(sampler=dict(type='mmcount.CountRandomSampler'))),
 )

@@ -1,8 +1,21 @@
-_base_ = './count-ception_1000e_vgg-cells.py'
+"""Count-ception on VGG cells, trained with windows 32 px apart (Table 3).
 
-codec = dict(type='mmcount.RedundantCountCodec', window_size=32, stride=32, num_classes=1)
+Command:  python tools/train.py configs/countception/count-ception-s32_1000e_vgg-cells.py
+Data:     VGG cells
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here
+"""
 
-model = dict(backbone=dict(stride=32), head=dict(codec=codec))
+_base_ = [
+    '../_base_/models/count-ception.py',
+    '../_base_/datasets/vgg_cells.py',
+    '../_base_/schedules/adam_1000e.py',
+]
+
+codec = dict(_base_.codec, stride=32)
+
+model = dict(backbone=dict(window_size=codec['window_size'], stride=codec['stride']), head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations'),

@@ -1,21 +1,18 @@
+"""Count-ception on adipocytes, the paper's schedule.
+
+Command:  python tools/train.py configs/countception/count-ception_1000e_adipocyte-cells.py
+Data:     Adipocyte cells
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here; the paper reports MAE 19.4 +- 2.2 at N = 50, on other files
+"""
+
 _base_ = [
-    '../_base_/default_runtime.py',
     '../_base_/models/count-ception.py',
     '../_base_/datasets/adipocyte_cells.py',
     '../_base_/schedules/adam_1000e.py',
 ]
 
-train_pipeline = [
-    dict(type='mmcount.LoadImage'),
-    dict(type='mmcount.LoadCountAnnotations'),
-    dict(type='mmcount.GenerateTarget', codec=_base_.codec),
-    dict(type='mmcount.PackCountInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-
-default_hooks = dict(logger=dict(interval=8), checkpoint=dict(interval=50))
-custom_hooks = [
-    dict(type='mmcount.DataInitHook', num_batches=6),
-    dict(type='mmcount.RandomStateHook'),
-    dict(type='mmcount.CountCalibrationHook'),
-]
+model = dict(
+    backbone=dict(window_size=_base_.codec.window_size, stride=_base_.codec.stride), head=dict(codec=_base_.codec)
+)

@@ -1,34 +1,26 @@
+"""Count-ception on scenes of digits: the first run.
+
+Command:  bash tools/quickstart.sh
+Data:     MNIST-LEGO
+Hardware: 2 cores of an AMD EPYC (Zen 4)
+Time:     3 min 58 s, testing included
+Figures:  MAE 0.580, calibrated MAE 0.545 (100 test scenes, seed 0; README.md of the project)
+"""
+
 _base_ = [
-    '../_base_/default_runtime.py',
     '../_base_/models/count-ception_fast.py',
     '../_base_/datasets/mnist_lego.py',
     '../_base_/schedules/bf16_cpu.py',
 ]
 
 max_iters = 450
-train_pipeline = [
-    dict(type='mmdet.LoadImageFromNDArray'),
-    dict(type='mmcount.LoadCountAnnotations'),
-    dict(type='mmcount.HaloCrop', codec=_base_.codec, size=96, extend=48),
-    dict(type='mmcount.GenerateTarget', codec=_base_.codec),
-    dict(type='mmcount.PackCountInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+model = dict(
+    backbone=dict(window_size=_base_.codec.window_size, stride=_base_.codec.stride), head=dict(codec=_base_.codec)
+)
+train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 3))
+default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 3)))
 
 # Half of a digit of 14 px: a point within it lies on its digit.
 points = dict(type='mmcount.LocalizationMetric', sigmas=(7,))
-val_evaluator = [_base_.val_evaluator, points]
-test_evaluator = [_base_.test_evaluator, points]
-
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 3)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=20),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=max_iters, T_max=max_iters - 20, eta_min=0),
-]
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 3))
-custom_hooks = [
-    dict(type='mmcount.DataInitHook', num_batches=6),
-    dict(type='mmcount.RandomStateHook'),
-    dict(type='mmcount.CountCalibrationHook'),
-]
-log_processor = dict(by_epoch=False)
+val_evaluator = [*_base_.val_evaluator, points]
+test_evaluator = [*_base_.test_evaluator, points]

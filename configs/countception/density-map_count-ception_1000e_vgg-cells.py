@@ -1,6 +1,18 @@
-_base_ = './count-ception_1000e_vgg-cells.py'
+"""The network of Count-ception on Gaussian densities, on the schedule of the paper (its Figures 2 and 3).
 
-# The same network on Gaussian densities, on the schedule of the paper (its Figures 2 and 3).
+Command:  python tools/train.py configs/countception/density-map_count-ception_1000e_vgg-cells.py
+Data:     VGG cells
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here
+"""
+
+_base_ = [
+    '../_base_/models/count-ception.py',
+    '../_base_/datasets/vgg_cells.py',
+    '../_base_/schedules/adam_1000e.py',
+]
+
 codec = dict(type='mmcount.DensityCodec', sigma=4, stride=1, padding=32, num_classes=1)
 
 model = dict(
@@ -11,7 +23,7 @@ model = dict(
         in_channels=64,
         target_scale=100.0,
         loss=dict(type='mmdet.L1Loss'),
-    )
+    ),
 )
 train_pipeline = [
     dict(type='mmcount.LoadImage'),

@@ -1,7 +1,23 @@
-_base_ = './fcos_tiny-resnet_cpu-10min_mnist-lego-shelf.py'
+"""Counts for a trained FCOS on shelves of digits, which stays what it is.
 
-# The detector of the base config, trained before, gets counts; its boxes, classes and scores stay what they are.
-checkpoint = f'work_dirs/fcos_tiny-resnet_cpu-10min_mnist-lego-shelf/iter_{_base_.max_iters}.pth'
+The detector is that of fcos_tiny-resnet_cpu-10min_mnist-lego-shelf, trained before; its boxes, classes and scores stay
+what they are.
+
+Command:  python tools/train.py configs/counting_detector/counting-fcos-frozen_tiny-resnet_cpu-4min_mnist-lego-shelf.py
+Data:     MNIST-LEGO shelves
+Hardware: one core of an AMD EPYC (Zen 4), beside other work
+Time:     3 min 29 s
+Figures:  AP 0.863, AP_lc 0.602 (300 test scenes, last checkpoint, seed 0; README.md)
+"""
+
+_base_ = [
+    '../_base_/models/fcos_tiny-resnet.py',
+    '../_base_/datasets/mnist_lego_shelf.py',
+    '../_base_/schedules/adamw_cpu.py',
+]
+
+max_iters = 900
+checkpoint = 'work_dirs/fcos_tiny-resnet_cpu-10min_mnist-lego-shelf/iter_2200.pth'
 model = dict(
     _delete_=True,
     type='mmcount.CountingDetector',
@@ -17,10 +33,9 @@ model = dict(
     classes=('0', '2', '3', '4', '5', '8'),
     count_train_cfg=dict(source='both'),
 )
-max_iters = 900
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters, T_max=max_iters - 50, eta_min=0),
+    dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=max(1, min(50, max_iters // 10))),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=max(1, min(50, max_iters // 10)), eta_min=0),
 ]
-default_hooks = dict(checkpoint=dict(interval=max_iters // 3))
+default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 3)))

@@ -1,8 +1,20 @@
-_base_ = './counting-retinanet_r50_12e_locount.py'
+"""RTMDet with counts on Locount.
+
+Command:  python tools/train.py configs/counting_detector/counting-rtmdet_s_12e_locount.py
+Data:     Locount
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here
+"""
+
+_base_ = [
+    '../_base_/models/counting_detector.py',
+    '../_base_/datasets/locount.py',
+    '../_base_/schedules/sgd_12e.py',
+]
 
 model = dict(
     detector=dict(
-        _delete_=True,
         _base_='mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py',
         test_cfg=dict(max_per_img=150),
     ),

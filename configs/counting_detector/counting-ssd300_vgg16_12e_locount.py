@@ -1,8 +1,22 @@
-_base_ = './counting-retinanet_r50_12e_locount.py'
+"""SSD300 with counts on Locount.
 
-# The levels of SSD have different channels: counts are read from the first, whose cells are the finest.
+The levels of SSD have different channels: counts are read from the first, whose cells are the finest.
+
+Command:  python tools/train.py configs/counting_detector/counting-ssd300_vgg16_12e_locount.py
+Data:     Locount
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here
+"""
+
+_base_ = [
+    '../_base_/models/counting_detector.py',
+    '../_base_/datasets/locount.py',
+    '../_base_/schedules/sgd_12e.py',
+]
+
 model = dict(
-    detector=dict(_delete_=True, _base_='mmdet::ssd/ssd300_coco.py', test_cfg=dict(max_per_img=150)),
+    detector=dict(_base_='mmdet::ssd/ssd300_coco.py', test_cfg=dict(max_per_img=150)),
     roi_extractor=dict(featmap_strides=[8], out_channels=512),
 )
 train_pipeline = [
@@ -20,5 +34,5 @@ test_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=0.002, weight_decay=0.0005))

@@ -1,11 +1,30 @@
+"""IIM with VGG16 with a feature pyramid on FDST, the schedule of the paper.
+
+Command:  python tools/train.py configs/iim/iim_vgg16-fpn_166k_fdst.py
+Data:     FDST
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here
+"""
+
 _base_ = [
-    '../_base_/iim_runtime.py',
     '../_base_/models/iim_vgg16-fpn.py',
-    '../_base_/datasets/fdst_heads.py',
-    '../_base_/schedules/adam_poly_166k.py',
+    '../_base_/datasets/fdst.py',
+    '../_base_/schedules/adam_poly.py',
 ]
 
 model = dict(data_preprocessor=_base_.img_norm, head=dict(codec=_base_.codec))
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'head.binarizer': dict(lr_mult=0.02)}))
+
+# An "epoch" of FDST is 1000 frames, 166 batches: these are 1000 of them.
+max_iters = 166000
+train_cfg = dict(
+    _delete_=True,
+    type='IterBasedTrainLoop',
+    max_iters=max_iters,
+    val_begin=min(24 * 166, max_iters),
+    val_interval=4 * 166,
+)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=False)]
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=4 * 166))
 log_processor = dict(by_epoch=False)

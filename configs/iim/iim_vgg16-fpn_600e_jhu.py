@@ -1,8 +1,16 @@
+"""IIM with VGG16 with a feature pyramid on JHU-Crowd++, the schedule of the paper.
+
+Command:  python tools/train.py configs/iim/iim_vgg16-fpn_600e_jhu.py
+Data:     JHU-Crowd++
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here
+"""
+
 _base_ = [
-    '../_base_/iim_runtime.py',
     '../_base_/models/iim_vgg16-fpn.py',
-    '../_base_/datasets/jhu_heads.py',
-    '../_base_/schedules/adam_poly_600e.py',
+    '../_base_/datasets/jhu.py',
+    '../_base_/schedules/adam_poly.py',
 ]
 
 model = dict(data_preprocessor=_base_.img_norm, head=dict(codec=_base_.codec))

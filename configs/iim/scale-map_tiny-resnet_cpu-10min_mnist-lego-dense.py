@@ -1,11 +1,18 @@
-# Sizes of digits of about ten pixels, from scratch on one CPU core. The window is as large as a digit.
+"""Sizes of digits of about ten pixels, from scratch on one CPU core.
+
+Command:  python tools/train.py configs/iim/scale-map_tiny-resnet_cpu-10min_mnist-lego-dense.py
+Data:     MNIST-LEGO dense
+Hardware: one CPU core
+Time:     not measured
+Figures:  none, not run here
+"""
+
 _base_ = [
-    '../_base_/default_runtime.py',
     '../_base_/datasets/mnist_lego_dense.py',
     '../_base_/schedules/adamw_bf16_cpu.py',
 ]
 
-max_iters = 3000
+# The window is as large as a digit.
 codec = dict(type='mmcount.ScaleMapCodec', window=11, step=1, min_log_area=2, overlap='smallest', stride=1)
 model = dict(
     type='mmcount.DenseCounter',
@@ -52,16 +59,15 @@ train_pipeline = [
     dict(type='mmcount.PackCountInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_evaluator = dict(type='mmcount.SizeMetric', _delete_=True)
-test_evaluator = val_evaluator
+val_evaluator = dict(_delete_=True, type='mmcount.SizeMetric')
+test_evaluator = dict(_delete_=True, type='mmcount.SizeMetric')
 
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 2)
+warm_up = max(1, min(50, _base_.max_iters // 10))
+train_cfg = dict(val_interval=max(1, _base_.max_iters // 2))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters, T_max=max_iters - 50, eta_min=0),
+    dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=warm_up),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=warm_up, eta_min=0),
 ]
 default_hooks = dict(
-    checkpoint=dict(by_epoch=False, interval=max_iters // 2, save_best='size/log_area_MAE', rule='less')
+    checkpoint=dict(interval=max(1, _base_.max_iters // 2), save_best='size/log_area_MAE', rule='less')
 )
-custom_hooks = [dict(type='mmcount.RandomStateHook')]
-log_processor = dict(by_epoch=False)

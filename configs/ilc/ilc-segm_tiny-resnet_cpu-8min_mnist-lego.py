@@ -1,7 +1,22 @@
-_base_ = './ilc_tiny-resnet_cpu-8min_mnist-lego.py'
+"""Instance masks on scenes of digits from the small ILC.
 
-# Instance masks from the counter of the base config, whose checkpoints it loads: nothing more is trained. The masks of
-# MNIST-LEGO are the ink of the digits. model.gamma=0 leaves the density penalty out.
+It loads the checkpoints of ilc_tiny-resnet_cpu-8min_mnist-lego: nothing more is trained. The masks of MNIST-LEGO are
+the ink of the digits. model.gamma=0 leaves the density penalty out.
+
+Command:  python tools/test.py configs/ilc/ilc-segm_tiny-resnet_cpu-8min_mnist-lego.py \\
+              work_dirs/ilc_tiny-resnet_cpu-8min_mnist-lego/iter_3000.pth
+Data:     MNIST-LEGO
+Hardware: one CPU core
+Time:     not measured
+Figures:  none for the test images
+"""
+
+_base_ = [
+    '../_base_/models/ilc_tiny-resnet.py',
+    '../_base_/datasets/mnist_lego_classes.py',
+    '../_base_/schedules/adamw_bf16_cpu.py',
+]
+
 model = dict(
     _delete_=True,
     type='mmcount.PeakSegmentor',
@@ -24,3 +39,8 @@ val_evaluator = [
     dict(type='mmcount.MaskOverlapMetric'),
 ]
 test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='count/mRMSE', rule='less'))
+custom_hooks = [
+    dict(type='mmcount.RandomStateHook'),
+    dict(type='mmcount.TrainingStageHook', milestones=(50,), by_epoch=False),
+]

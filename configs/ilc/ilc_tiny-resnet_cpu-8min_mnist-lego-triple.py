@@ -1,4 +1,17 @@
-_base_ = './ilc_tiny-resnet_cpu-8min_mnist-lego.py'
+"""A small ILC on scenes of objects of three digits.
+
+Command:  python tools/train.py configs/ilc/ilc_tiny-resnet_cpu-8min_mnist-lego-triple.py
+Data:     MNIST-LEGO triple
+Hardware: one CPU core
+Time:     not measured
+Figures:  none, not run here
+"""
+
+_base_ = [
+    '../_base_/models/ilc_tiny-resnet.py',
+    '../_base_/datasets/mnist_lego_classes.py',
+    '../_base_/schedules/adamw_bf16_cpu.py',
+]
 
 # Objects of three digits: a proposal that holds one digit holds a third of an object, which is what the density penalty
 # of instance segmentation is about.
@@ -11,4 +24,9 @@ test_evaluator = [
     dict(type='mmcount.ClassRMSEMetric'),
     dict(type='mmcount.GameMetric', images='positive'),
     dict(type='mmcount.GameMetric', prefix='all'),
+]
+default_hooks = dict(checkpoint=dict(save_best='count/mRMSE', rule='less'))
+custom_hooks = [
+    dict(type='mmcount.RandomStateHook'),
+    dict(type='mmcount.TrainingStageHook', milestones=(50,), by_epoch=False),
 ]

@@ -1,8 +1,17 @@
-_base_ = './ilc_tiny-resnet_cpu-8min_mnist-lego.py'
+"""Counts of scenes of digits, baseline: the mean of the peaks of one map per class is its count.
 
-# Baseline: the mean of the peaks of one map per class is its count.
-# mRMSE 0.392 on 500 test scenes (seeds 0, 1, 2: 0.381, 0.411, 0.385).
-# GAME(2) over all images / over images with the class: 0.274 / 1.762 (seeds: 0.273 / 1.712, 0.284 / 1.798,
-# 0.266 / 1.776).
+Command:  python tools/train.py configs/ilc/peak-mse_tiny-resnet_cpu-8min_mnist-lego.py
+Data:     MNIST-LEGO
+Hardware: one core of an AMD EPYC (Zen 4), beside other work
+Time:     7 min of process time
+Figures:  mRMSE 0.392, GAME(2) 0.274 (500 test scenes, last checkpoint, mean of seeds 0, 1, 2; README.md)
+"""
+
+_base_ = [
+    '../_base_/models/ilc_tiny-resnet.py',
+    '../_base_/datasets/mnist_lego_classes.py',
+    '../_base_/schedules/adamw_bf16_cpu.py',
+]
+
 model = dict(head=dict(_delete_=True, type='mmcount.PooledCountHead', num_classes=10, in_channels=64, pooling='peak'))
-custom_hooks = [dict(type='mmcount.RandomStateHook')]
+default_hooks = dict(checkpoint=dict(save_best='count/mRMSE', rule='less'))

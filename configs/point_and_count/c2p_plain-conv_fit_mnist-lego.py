@@ -1,12 +1,22 @@
+"""C2P on scenes of 0 to 4 objects of digits.
+
+The classifier is that of lego-classifier_plain-conv_cpu-12min_mnist-lego, trained before.
+
+Command:  python tools/train.py configs/point_and_count/c2p_plain-conv_fit_mnist-lego.py
+Data:     MNIST-LEGO
+Hardware: one CPU core
+Time:     not measured
+Figures:  count accuracy 0.817, pointing_0.5 0.862 (1000 test scenes, seed 0; README.md)
+"""
+
 _base_ = [
-    '../_base_/default_runtime.py',
     '../_base_/models/lego_classifier.py',
     '../_base_/datasets/mnist_lego_subitizing.py',
     '../_base_/schedules/fit.py',
 ]
 
 classifier_checkpoint = 'work_dirs/lego-classifier_plain-conv_cpu-12min_mnist-lego/iter_1400.pth'
-classifier = dict(init_cfg=dict(type='Pretrained', checkpoint=classifier_checkpoint), **_base_.classifier)
+classifier = dict(_base_.classifier, init_cfg=dict(type='Pretrained', checkpoint=classifier_checkpoint))
 
 # A network without fully connected layers: the means of the last two layers, and the last one on a grid.
 blocks = [
@@ -24,10 +34,3 @@ model = dict(
     heat_layer='backbone.layers.3',
     svm=svm,
 )
-
-# There is nothing to average and no best: one fit, one checkpoint. Scores are shares of the heat, and all shown.
-default_hooks = dict(
-    checkpoint=dict(save_best=None, rule=None, save_optimizer=False),
-    visualization=dict(score_thr=0.0),
-)
-custom_hooks = []

@@ -1,29 +1,28 @@
+"""C2P with VGG19 on SOS, tested on MSO.
+
+Command:  python tools/train.py configs/point_and_count/c2p_vgg19_fit_sos.py
+Data:     SOS and MSO
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here; the paper reports a count accuracy of 0.71
+"""
+
 _base_ = [
-    '../_base_/default_runtime.py',
     '../_base_/models/vgg_classifier.py',
     '../_base_/datasets/sos.py',
     '../_base_/schedules/fit.py',
 ]
 
 # The last pooling and the two fully connected layers, 33,280 features.
-blocks = [
-    dict(layer='backbone.features.36'),
-    dict(layer='backbone.classifier.1'),
-    dict(layer='backbone.classifier.4'),
-]
-
 model = dict(
     type='mmcount.CountThenPoint',
     data_preprocessor=_base_.data_preprocessor,
     classifier=_base_.vgg19,
-    blocks=blocks,
+    blocks=[
+        dict(layer='backbone.features.36'),
+        dict(layer='backbone.classifier.1'),
+        dict(layer='backbone.classifier.4'),
+    ],
     heat_layer='backbone.features.35',
     svm=dict(max_count=4),
 )
-
-# There is nothing to average and no best: one fit, one checkpoint. Scores are shares of the heat, and all shown.
-default_hooks = dict(
-    checkpoint=dict(save_best=None, rule=None, save_optimizer=False),
-    visualization=dict(score_thr=0.0),
-)
-custom_hooks = []

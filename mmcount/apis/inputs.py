@@ -1,17 +1,20 @@
-"""From paths, globs, folders and arrays to a list of images with unique names."""
+"""From paths, globs, folders, arrays and PIL images to a list of images with unique names."""
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from mmcount.datasets.formats.images import IMG_EXTENSIONS, list_images
 
-Inputs = str | Path | np.ndarray | Sequence[Any]
+Inputs: TypeAlias = 'str | Path | np.ndarray | Image.Image | Sequence[Any]'
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,19 @@ class ImageInput:
     array: np.ndarray | None = None
 
 
-def list_inputs(inputs: Inputs, skip_folder: str | None = None) -> list[ImageInput]:
+class InputList(list[ImageInput]):
+    """Images to count, in order.
+
+    Attributes:
+        left_out: Files of folders and globs that are no images by their suffix: how many of each suffix.
+    """
+
+    def __init__(self, items: Sequence[ImageInput] = (), left_out: Counter[str] | None = None) -> None:
+        super().__init__(items)
+        self.left_out: Counter[str] = Counter() if left_out is None else left_out
+
+
+def list_inputs(inputs: Inputs, skip_folder: str | Path | None = None) -> InputList:
     """Find the images.
 
     A path that exists is taken as it is, whatever characters are in it; else it is a glob (``**`` goes down folders).
@@ -37,62 +52,106 @@ def list_inputs(inputs: Inputs, skip_folder: str | None = None) -> list[ImageInp
     paths relative to the folder that all files share.
 
     Args:
-        inputs: A path, a glob, a folder, an (H, W, 3) uint8 BGR array, or a list of those.
-        skip_folder: A folder whose files are results, not inputs.
+        inputs: A path, a glob, a folder, an (H, W, 3) uint8 BGR or (H, W) grey array, a PIL image, or a list of those.
+        skip_folder: A folder whose files are results: folders and globs leave it out.
 
     Raises:
         FileNotFoundError: An input gives no image.
         TypeError: An input is none of the above.
-        ValueError: An array has another shape or type.
+        ValueError: An array or a PIL image has another shape or type, or results would lie among the images.
     """
-    items: Sequence[Any] = [inputs] if isinstance(inputs, (str, Path, np.ndarray, ImageInput)) else inputs
+    single = isinstance(inputs, (str, Path, np.ndarray, Image.Image, ImageInput))
+    items: Any = [inputs] if single else inputs
     found: list[ImageInput] = []
     roots: list[str] = []
+    left_out: Counter[str] = Counter(inputs.left_out if isinstance(inputs, InputList) else {})
     for item in items:
         if isinstance(item, ImageInput):
             found.append(item)
         elif isinstance(item, np.ndarray):
             found.append(ImageInput('', array=checked_array(item)))
+        elif isinstance(item, Image.Image):
+            found.append(ImageInput('', array=pil_array(item)))
         elif isinstance(item, (str, Path)):
-            root, paths = _find(str(item))
-            roots.append(root)
-            skipped = None if skip_folder is None else os.path.abspath(skip_folder) + os.sep
-            found += [ImageInput('', path) for path in paths if skipped is None or not path.startswith(skipped)]
+            match = _find(str(item), None if skip_folder is None else os.path.abspath(skip_folder))
+            roots.append(match.root)
+            found += [ImageInput('', path) for path in match.paths]
+            left_out.update(_suffix(path) for path in match.others)
         else:
-            raise TypeError(f'expected a path, an (H, W, 3) uint8 array or a list of those, got {type(item).__name__}')
-    return _named(found, roots)
+            kind = type(item).__name__
+            raise TypeError(f'expected a path, an (H, W, 3) uint8 array, a PIL image or a list of those, got {kind}')
+    return InputList(_named(found, roots), left_out)
 
 
 def checked_array(array: np.ndarray) -> np.ndarray:
-    """The array, if it is an image.
+    """The array as (H, W, 3) BGR, if it is an image; grey is repeated.
 
     Raises:
-        ValueError: It is not (H, W, 3) uint8 with at least one pixel.
+        ValueError: It is not (H, W, 3), (H, W, 1) or (H, W) uint8 with at least one pixel.
     """
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
-        raise ValueError(f'expected an (H, W, 3) uint8 BGR image, got {array.dtype} of shape {array.shape}')
-    return array
+    grey = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1)
+    if array.dtype != np.uint8 or array.size == 0 or not (grey or (array.ndim == 3 and array.shape[2] == 3)):
+        raise ValueError(
+            f'expected an (H, W, 3) uint8 BGR or (H, W) uint8 grey image, got {array.dtype} of shape {array.shape}'
+        )
+    return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2) if grey else array
 
 
-def _find(item: str) -> tuple[str, list[str]]:
-    """The folder that names are relative to, and absolute paths."""
+def pil_array(image: Image.Image) -> np.ndarray:
+    """A PIL image as (H, W, 3) uint8 BGR, treated as a file is: turned as its EXIF says, alpha ignored, 16 bits to 8.
+
+    Raises:
+        ValueError: Its pixels have 32 bits, whose range must be chosen.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ('I', 'F'):
+        raise ValueError(f'expected a PIL image of 8 or 16 bits, got mode {image.mode!r}: its range must be chosen')
+    if image.mode.startswith('I;16'):
+        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return checked_array(grey)
+    if image.mode == 'RGBA':
+        return cv2.cvtColor(np.asarray(image), cv2.COLOR_RGBA2BGR)
+    return cv2.cvtColor(np.asarray(image.convert('RGB')), cv2.COLOR_RGB2BGR)
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower() or 'no suffix'
+
+
+@dataclass
+class _Match:
+    """Absolute paths that an input stands for; their names are relative to ``root``."""
+
+    root: str
+    paths: list[str]
+    others: list[str] = field(default_factory=list)
+
+
+def _find(item: str, skip_folder: str | None) -> _Match:
     if os.path.isfile(item):
         path = os.path.abspath(item)
-        return os.path.dirname(path), [path]
-    looked_for = f'looked for {", ".join(IMG_EXTENSIONS)}'
+        return _Match(os.path.dirname(path), [path])
     if os.path.isdir(item):
-        folder = os.path.abspath(item)
-        paths = [os.path.join(folder, *PurePath(name).parts) for name in list_images(folder)]
-        if not paths:
-            raise FileNotFoundError(f'no image below the folder {item!r}; {looked_for}')
-        return folder, paths
-    if not glob.has_magic(item):
-        raise FileNotFoundError(f'no such file or folder: {item!r}; in a folder, {looked_for}')
-    matches = (path for path in glob.glob(item, recursive=True) if path.lower().endswith(IMG_EXTENSIONS))
-    paths = sorted(os.path.abspath(path) for path in matches if os.path.isfile(path))
+        root, what = os.path.abspath(item), f'below the folder {item!r}'
+        # Every suffix ends in nothing.
+        files = [os.path.join(root, *PurePath(name).parts) for name in list_images(root, ('',))]
+    elif glob.has_magic(item):
+        root, what = '', f'matches the pattern {item!r}'
+        files = sorted(os.path.abspath(path) for path in glob.glob(item, recursive=True) if os.path.isfile(path))
+    else:
+        raise FileNotFoundError(
+            f'no such file or folder: {item!r}; in a folder, looked for {", ".join(IMG_EXTENSIONS)}'
+        )
+    if skip_folder is not None:
+        if (root + os.sep).startswith(skip_folder + os.sep):
+            raise ValueError(f'overlays would be written among the images of {item!r}: give them a folder of their own')
+        files = [path for path in files if not path.startswith(skip_folder + os.sep)]
+    paths = [path for path in files if path.lower().endswith(IMG_EXTENSIONS)]
+    others = [path for path in files if not path.lower().endswith(IMG_EXTENSIONS)]
     if not paths:
-        raise FileNotFoundError(f'no image matches the pattern {item!r}; {looked_for}')
-    return os.path.commonpath([os.path.dirname(path) for path in paths]), paths
+        found = f', found {", ".join(sorted({_suffix(path) for path in others}))}' if others else ''
+        raise FileNotFoundError(f'no image {what}; looked for {", ".join(IMG_EXTENSIONS)}{found}')
+    return _Match(root or os.path.commonpath([os.path.dirname(path) for path in paths]), paths, others)
 
 
 def _named(found: list[ImageInput], roots: list[str]) -> list[ImageInput]:

@@ -1,13 +1,9 @@
-"""What a config and a checkpoint say of a model: its pipeline, classes, caps and checksum."""
+"""What a config and a checkpoint say of a model: its pipeline and classes."""
 
 import copy
-import hashlib
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
@@ -63,10 +59,24 @@ def build_pipeline(cfg: Config | ConfigDict) -> tuple[LoadImage, Compose]:
     options = {
         key: steps[index][key] for key in ('to_float32', 'backend_args', 'ignore_orientation') if key in steps[index]
     }
-    if type_name(steps[index]) == 'LoadImage' and 'max_pixels' in steps[index]:
+    if 'max_pixels' in steps[index]:
         options['max_pixels'] = steps[index]['max_pixels']
     following: list[dict | BaseTransform] = steps[:index] + steps[index + 1 :]
     return LoadImage(**options), Compose(following)
+
+
+def fixed_size(pipeline: Compose) -> tuple[int, int] | None:
+    """The (width, height) that a pipeline resizes every image to or into; None if sizes stay in proportion.
+
+    Example:
+        >>> fixed_size(Compose([])) is None
+        True
+    """
+    for step in pipeline.transforms:
+        scale = getattr(step, 'scale', None)
+        if 'Resize' in type(step).__name__ and scale is not None:
+            return (scale, scale) if isinstance(scale, int) else tuple(scale)
+    return None
 
 
 def model_num_classes(model: nn.Module) -> int | None:
@@ -112,69 +122,3 @@ def _metas(checkpoint: Mapping[str, Any] | None, cfg: Config | ConfigDict) -> li
         cls = DATASETS.get(kind) if isinstance(kind, str) else kind
         metas.append(getattr(cls, 'METAINFO', None) or {})
     return metas
-
-
-def max_instances(cfg: Config | ConfigDict, model: nn.Module) -> int | None:
-    """The most objects that a detector can give for one image; None where there is no limit or it is unknown."""
-    model_cfg = cfg.get('model') or {}
-    model_cfg = model_cfg.get('detector') or model_cfg
-    test_cfg = model_cfg.get('test_cfg') or {}
-    limits = [(test_cfg.get('rcnn') or test_cfg).get('max_per_img'), getattr(model, 'num_queries', None)]
-    found = [limit for limit in limits if isinstance(limit, int) and limit > 0]
-    return min(found) if found else None
-
-
-def file_sha256(path: str | Path) -> str:
-    """Checksum of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def weights_file(weights: str) -> str | None:
-    """The local file of weights; for a URL, its copy in PyTorch's cache; None where there is none."""
-    path = weights
-    if '://' in weights:
-        path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(weights.split('?')[0]))
-    return path if os.path.isfile(path) else None
-
-
-def checkpoint_config(checkpoint: Mapping[str, Any], weights: str) -> ConfigDict:
-    """The config that MMEngine saved in a checkpoint.
-
-    Raises:
-        ValueError: There is none.
-    """
-    runtime = (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
-    text = runtime.get('cfg') or (checkpoint.get('meta') or {}).get('cfg')
-    if not text:
-        raise ValueError(f'{weights} holds no config, so name the config of the model, too')
-    return Config.fromstring(text, file_format='.py')._cfg_dict
-
-
-def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], weights: str) -> Sequence[str]:
-    """Load the weights into the model, or say what does not fit: a counter with random layers counts nonsense.
-
-    Returns:
-        Names in the checkpoint that the model does not know.
-
-    Raises:
-        ValueError: A parameter or a running statistic of the model is missing or has another shape.
-    """
-    state = checkpoint.get('state_dict', checkpoint)
-    state = {key.removeprefix('module.'): value for key, value in state.items()}
-    name = type(model).__name__
-    try:
-        missing, unexpected = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise ValueError(f'{weights} does not fit the {name} of the config: {error}') from error
-    parameters = {key for key, _ in model.named_parameters()}
-    lost = [key for key in missing if key in parameters or key.endswith(('.running_mean', '.running_var'))]
-    if lost:
-        raise ValueError(
-            f'{weights} does not fit the {name} of the config: {len(lost)} of its tensors are missing, the first is '
-            f'{lost[0]!r}'
-        )
-    return unexpected

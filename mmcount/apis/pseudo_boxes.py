@@ -23,8 +23,9 @@ from mmcount.utils import register_all_modules
 from mmcount.utils.atomic import write_atomic
 from mmcount.version import __version__
 
-from .inferencer import CountInferencer, describe
-from .writers import _GrowingCsv, partial_path, read_rows
+from .growing_files import GrowingCsv, partial_path, read_rows
+from .image_predictor import describe
+from .inferencer import CountInferencer
 
 COLUMNS = ('image', 'x', 'y', 'class', 'x1', 'y1', 'x2', 'y2')
 #: Height and width of a tile where the config names none, as published.
@@ -210,7 +211,7 @@ def write_pseudo_boxes(
     images = {name: one for name, one in images.items() if one[1].get('points') is not None}
     done = _done(out, boxer.settings(), images) if resume else None
     _write_meta(out, boxer.settings(), {})
-    table = _GrowingCsv(out, COLUMNS, None if done is None else lambda row: row[0] in done)
+    table = GrowingCsv(out, COLUMNS, list, done)
     complete = False
     try:
         names = [name for name in images if done is None or name not in done]

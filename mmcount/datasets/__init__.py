@@ -2,7 +2,8 @@
 
 from mmcount.utils.errors import AnnotationError
 
-from . import lego, transforms  # imported for their registered modules
+from . import cells, lego, transforms  # imported for their registered modules
+from .cells import SyntheticCells
 from .coco import COCOCounts
 from .count_dataset import CountDataset, class_palette
 from .counted_coco import CountedCocoDataset
@@ -41,9 +42,11 @@ __all__ = [
     'SalientCoco',
     'ShanghaiTechA',
     'ShanghaiTechB',
+    'SyntheticCells',
     'VGGCells',
     'VOCCounts',
     'VOCSegmentationTrain',
+    'cells',
     'class_palette',
     'lego',
     'transforms',

@@ -1,5 +1,6 @@
 """What plugs into MMEngine's runner."""
 
+from . import checkpoints as checkpoints
 from .hooks import *  # noqa: F403
 from .loops import *  # noqa: F403
 from .optimizers import *  # noqa: F403

@@ -1,18 +1,24 @@
 """From the command line to MMEngine's runner: what ``tools/train.py`` and ``tools/test.py`` share."""
 
 import argparse
-import copy
 import logging
 import os
 import os.path as osp
 import sys
+from collections.abc import Sequence
 
 import torch
 import torch.distributed
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from mmcount.utils import register_all_modules
+from mmcount.utils.config_files import config_path
+
+from .checkpoints import use_safe_checkpoints
+from .config import read_config
+from .options import OptionAction
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -25,8 +31,13 @@ def common_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
-        help='override config values as key=value; lists as key="[a,b]" or key=a,b',
+        action=OptionAction,
+        help='override values and variables of the config as key=value; lists as key=a,b or key="[a,b]"',
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='unpickle any object in checkpoints, which runs their code',
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
@@ -34,16 +45,14 @@ def common_parser(description: str) -> argparse.ArgumentParser:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config and merge what the command line says.
+    """Read the config with the overrides of the command line.
 
     The work dir is, in this order: the argument, the config's, ``./work_dirs/<name of the config>``.
     """
     register_all_modules(init_default_scope=False)
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        merge_options(cfg, args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -52,37 +61,25 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def replace_values(node: object, key: str, old: object, new: object) -> None:
-    """Write ``new`` wherever ``node`` holds ``old`` under ``key``, at any depth."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == key and value == old:
-                node[name] = copy.deepcopy(new)
-            else:
-                replace_values(value, key, old, new)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            replace_values(value, key, old, new)
-
-
-def merge_options(cfg: Config, options: dict) -> None:
-    """Merge ``--cfg-options``, and let a variable of the config reach all places that it was written into.
-
-    A config writes ``split = dict(...)`` once and uses it in three dataloaders. MMEngine evaluates the file first, so
-    an override of ``split.seed`` alone would change the variable and none of its uses. Here every value that stands
-    under the variable's own name and equals its old value follows it; what a config set to something else stays.
+def command_config(config: str, overrides: Sequence[str] = (), work_dir: str | None = None) -> Config:
+    """The config of the command ``mmcount``, read as the scripts in ``tools`` read theirs.
 
     Args:
-        cfg: Changed in place.
-        options: Dotted keys to values.
+        config: File, or name of a config that comes along.
+        overrides: Entries ``key=value``, as of ``--cfg-options``.
+        work_dir: Folder of the run.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: An override is no ``key=value``.
     """
-    names = {key.split('.')[0] for key in options}
-    before = {name: copy.deepcopy(cfg[name]) for name in names if name in cfg}
-    cfg.merge_from_dict(options)
-    for name, old in before.items():
-        new = cfg[name]
-        if new != old:
-            replace_values(cfg._cfg_dict, name, old, new)
+    wrong = [one for one in overrides if '=' not in one or one.startswith(('=', '-'))]
+    if wrong:
+        raise ValueError(f'expected key=value after the config, got {wrong[0]!r}')
+    arguments = [config_path(config), *(['--work-dir', work_dir] if work_dir else [])]
+    if overrides:
+        arguments += ['--cfg-options', *overrides]
+    return load_config(common_parser('').parse_args(arguments))
 
 
 def enable_mixed_precision(cfg: Config, has_accelerator: bool) -> None:
@@ -147,3 +144,65 @@ def build_runner(cfg: Config) -> Runner:
     from mmengine.registry import RUNNERS
 
     return RUNNERS.build(cfg)
+
+
+def run_training(cfg: Config, amp: bool = False, resume: str | None = None, trust_checkpoint: bool = False) -> None:
+    """Train.
+
+    Args:
+        cfg: Of :func:`load_config`.
+        amp: Train in mixed precision.
+        resume: Checkpoint to resume from; 'auto' takes the latest of the work dir.
+        trust_checkpoint: Unpickle any object in checkpoints, which runs code of the files.
+    """
+    use_safe_checkpoints(trust_checkpoint)
+    if amp:
+        enable_mixed_precision(cfg, has_accelerator=get_device() != 'cpu')
+    if resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else resume
+    build_runner(cfg).train()
+
+
+def run_test(
+    cfg: Config,
+    checkpoint: str,
+    out: str | None = None,
+    csv: str | None = None,
+    show_dir: str | None = None,
+    precision: str | None = None,
+    trust_checkpoint: bool = False,
+) -> dict[str, float]:
+    """Test.
+
+    Args:
+        cfg: Of :func:`load_config`.
+        checkpoint: The weights.
+        out: Pickle file of all predictions.
+        csv: CSV file with a row for every image and class.
+        show_dir: Folder that gets a picture of every image.
+        precision: 'fp32' or 'bf16': prepare the model for fast inference; None tests it as it was trained.
+        trust_checkpoint: Unpickle any object in the checkpoint, which runs code of the file.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: An option is not valid.
+    """
+    use_safe_checkpoints(trust_checkpoint)
+    cfg.load_from = checkpoint
+    if show_dir is not None:
+        cfg.default_hooks.visualization.update(draw=True, test_out_dir=show_dir)
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    if csv is not None:
+        evaluators = [*evaluators, dict(type='mmcount.DumpCounts', out_file=csv)]
+    if out is not None:
+        if not out.endswith(('.pkl', '.pickle')):
+            raise ValueError(f'--out must end in .pkl or .pickle, got {out}')
+        evaluators = [*evaluators, dict(type='DumpResults', out_file_path=out)]
+    cfg.test_evaluator = evaluators
+    if precision is not None:
+        hook = dict(type='mmcount.PrepareInferenceHook', precision=precision)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+    return build_runner(cfg).test()

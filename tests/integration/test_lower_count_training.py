@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 
 from benchmarks.real_data import data_root
-from mmcount.engine.launch import build_runner, replace_values
+from mmcount.engine.config import read_config
+from mmcount.engine.launch import build_runner
 from mmcount.utils import register_all_modules
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'ilc'
@@ -23,8 +23,7 @@ VOC_CLASSES = (
 def load(name, work_dir, root, epochs, **options):
     """The config on a few images of a COCO sample, made small; two stages of two epochs and of one."""
     register_all_modules()
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    replace_values(cfg._cfg_dict, 'scale', (448, 448), (SIDE, SIDE))
+    cfg = read_config(CONFIGS / f'{name}.py', {'img_scale': (SIDE, SIDE)})
     for kind, subset, images in (('train', 'train2017', 6), ('val', 'val2017', 2), ('test', 'val2017', 2)):
         loader = cfg[f'{kind}_dataloader']
         loader.update(num_workers=0, persistent_workers=False, batch_size=3 if kind == 'train' else 1)

@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.runner.checkpoint import save_checkpoint
 
-from mmcount.apis import benchmark
+from mmcount.apis import benchmark, benchmark_profile
 from mmcount.apis.benchmark import BenchmarkOptions, Contender, benchmark_counters, complete_evaluators
 from mmcount.apis.benchmark_table import csv_table, markdown_table, write_tables
 from mmcount.engine.hooks import ThroughputHook
@@ -218,17 +218,17 @@ def test_a_config_that_cannot_be_read_is_the_failure_of_its_row(configs, tmp_pat
 def test_flops_of_a_network_that_cannot_be_traced(configs, monkeypatch):
     paths, weights = configs
     cfg = Config.fromfile(paths['detector'])
-    traced = benchmark.profile_model(cfg, str(weights))
+    traced = benchmark_profile.profile_model(cfg, str(weights))
     assert traced['boxes']
 
     def refuse(*args, **kwargs):
         raise TypeError('cannot trace')
 
-    monkeypatch.setattr(benchmark, 'get_model_complexity_info', refuse)
-    counted = benchmark.profile_model(cfg, str(weights))
+    monkeypatch.setattr(benchmark_profile, 'get_model_complexity_info', refuse)
+    counted = benchmark_profile.profile_model(cfg, str(weights))
     assert counted['flops'] == pytest.approx(traced['flops'], rel=0.1)
-    monkeypatch.setattr(benchmark, 'FlopCounterMode', refuse)
-    assert benchmark.profile_model(cfg, str(weights)) == {**traced, 'flops': None}
+    monkeypatch.setattr(benchmark_profile, 'FlopCounterMode', refuse)
+    assert benchmark_profile.profile_model(cfg, str(weights)) == {**traced, 'flops': None}
 
 
 def test_arguments_are_checked_before_anything_runs(configs, tmp_path):

@@ -13,8 +13,8 @@ import torch
 from mmengine.config import Config
 
 from mmcount.apis import pseudo_boxes as module
+from mmcount.apis.growing_files import partial_path
 from mmcount.apis.pseudo_boxes import PseudoBoxer, point_datasets, report_text, write_pseudo_boxes
-from mmcount.apis.writers import partial_path
 from mmcount.datasets import PointsCSVDataset, ShanghaiTechA
 from mmcount.registry import MODELS
 

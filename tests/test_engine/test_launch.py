@@ -5,40 +5,7 @@ import argparse
 import pytest
 from mmengine.config import Config
 
-from mmcount.engine.launch import enable_mixed_precision, load_config, merge_options, prepare_cpu_distributed
-
-
-def shared_config():
-    split = dict(seed=0, num_train=32)
-    return Config(
-        dict(
-            split=split,
-            data_root='data/',
-            train=dict(dataset=dict(split=dict(split), data_root='data/')),
-            val=[dict(split=dict(split), data_root='elsewhere/')],
-        )
-    )
-
-
-def test_an_overridden_variable_reaches_all_its_uses():
-    cfg = shared_config()
-    merge_options(cfg, {'split.seed': 3, 'data_root': 'mine/'})
-    assert cfg.train.dataset.split == dict(seed=3, num_train=32)
-    assert cfg.val[0].split.seed == 3
-    assert cfg.train.dataset.data_root == 'mine/'
-
-
-def test_a_value_that_the_config_set_apart_stays():
-    cfg = shared_config()
-    merge_options(cfg, {'data_root': 'mine/'})
-    assert cfg.val[0].data_root == 'elsewhere/'
-
-
-def test_plain_overrides_work_as_in_mmengine():
-    cfg = shared_config()
-    merge_options(cfg, {'train.dataset.data_root': 'x/'})
-    assert cfg.train.dataset.data_root == 'x/'
-    assert cfg.data_root == 'data/'
+from mmcount.engine.launch import enable_mixed_precision, load_config, prepare_cpu_distributed
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config, DictAction
 
+from mmcount.engine.config import read_config
 from mmcount.engine.hooks.count_visualization_hook import file_stem
+from mmcount.engine.options import OptionAction
 from mmcount.registry import DATASETS
 from mmcount.structures import CountDataSample
 from mmcount.utils.setup_env import register_all_modules
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--phase', choices=('train', 'val', 'test'), default='train')
     parser.add_argument('--number', type=int, default=10, help='images, from the first one; 0 means all')
     parser.add_argument('--output-dir', type=Path, default=Path('work_dirs/browse'))
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='settings over the config, key=value')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='settings over the config, key=value')
     return parser.parse_args()
 
 
@@ -57,9 +58,7 @@ def describe(sample: CountDataSample, classes: Sequence[str] = ()) -> str:
 def main() -> None:
     """Write the pictures of one phase of a config."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     register_all_modules()
     loader = cfg.get(f'{args.phase}_dataloader')
     if loader is None:

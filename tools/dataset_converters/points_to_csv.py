@@ -12,10 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-
 from mmcount.apis.dataset_converters.points_export import export_points
 from mmcount.datasets import CountDataset
+from mmcount.engine.config import read_config
+from mmcount.engine.options import OptionAction
 from mmcount.registry import DATASETS
 from mmcount.utils import register_all_modules
 
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--image-root', type=Path, help='folder that image names are relative to; by default data_root of the data set'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='settings over the config, key=value')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='settings over the config, key=value')
     return parser.parse_args()
 
 
@@ -39,9 +39,7 @@ def build_dataset(args: argparse.Namespace) -> CountDataset:
     Raises:
         ValueError: The config has no such phase, or its data set is of another kind.
     """
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     loader = cfg.get(f'{args.phase}_dataloader')
     if loader is None:
         raise ValueError(f'{args.config} has no {args.phase}_dataloader')

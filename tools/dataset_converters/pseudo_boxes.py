@@ -14,10 +14,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-
 from mmcount.apis.pseudo_boxes import PseudoBoxer, point_datasets, report_text, write_pseudo_boxes
 from mmcount.datasets import CountDataset, PointsCSVDataset
+from mmcount.engine.config import read_config
+from mmcount.engine.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--round-log', action='store_const', const=True, help='round the map to whole numbers')
     parser.add_argument('--device', help='cuda where there is one, else cpu')
     parser.add_argument('--resume', action='store_true', help='go on with an interrupted table')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='settings over --data, key=value')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='settings over --data, key=value')
     return parser.parse_args()
 
 
@@ -53,9 +53,7 @@ def read_datasets(args: argparse.Namespace) -> list[CountDataset]:
         root = args.image_root or args.points.parent
         images = None if args.images is None else str(args.images.absolute())
         return [PointsCSVDataset(ann_file=str(args.points.absolute()), data_root=str(root), images=images)]
-    cfg = Config.fromfile(args.data)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.data, args.cfg_options)
     return point_datasets(cfg, args.phase)
 
 

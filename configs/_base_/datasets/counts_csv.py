@@ -1,6 +1,6 @@
-# One's own images with a table of counts: lines image,class,count, or a column for each class. Every image below
-# <data_root>/images is labelled; one without a line holds no object. Where objects are is known to nobody, so there is
-# no GAME. To train on all counts as they are, leave LowerCounts out.
+# Your own images with a table of counts: lines image,class,count, or a column for each class. Every image below
+# <data_root>/images is labelled; one without a line holds no object. The table says nothing of places, so there is no
+# GAME. To train on all counts as they are, leave LowerCounts out.
 dataset_type = 'mmcount.CountsCSVDataset'
 data_root = 'data/my_images/'
 ann_file = 'counts.csv'
@@ -15,25 +15,27 @@ common = dict(
     metainfo=dict(classes=classes),
     split=split,
 )
+img_scale = (448, 448)
+num_workers = 2
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmcount.LoadCountAnnotations', geometry='none'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmcount.LoadCountAnnotations', geometry='none'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
@@ -47,8 +49,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
@@ -60,8 +62,8 @@ val_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -1,47 +1,32 @@
-# JHU-Crowd++: 2,272 / 500 / 1,600 images with boxes of heads.
-dataset_type = 'mmcount.JHUCrowd'
+"""JHU-Crowd++: 2,272 / 500 / 1,600 images with boxes of heads.
+
+Boxes are squares of the longer side as published, in training and in evaluation.
+"""
+
+_base_ = './crowd.py'
+
 data_root = 'data/jhu_crowd_v2.0/'
-common = dict(type=dataset_type, data_root=data_root)
+common = dict(type='mmcount.JHUCrowd', data_root=data_root, square_boxes=True)
 
 # Mean and standard deviation of the pixels, RGB in 0..255, for the data preprocessor of a model.
 img_norm = dict(mean=[109.5694, 111.4618, 107.6046], std=[60.0651, 59.3049, 60.0767])
+codec = dict(type='mmcount.InstanceMapCodec', geometry='bboxes', rule='jhu', outside='paint', stride=1)
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmcount.LoadCountAnnotations', geometry='points'),
+    dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),
+    dict(type='mmcount.ResizeToMinimum'),
+    *_base_.crop,
+    dict(type='mmcount.GenerateTarget', codec=codec),
     dict(type='mmcount.PackCountInputs'),
 ]
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmcount.LoadCountAnnotations', geometry='points'),
+    dict(type='mmcount.ResizeToMinimum'),
+    dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]
 
-# Whole images of many sizes: a pipeline that cuts parts of one size out of them takes a larger batch.
-train_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    # heads that the annotation puts up to a pixel over the border take part in training
-    dataset=dict(subset='train', outside='snap', pipeline=train_pipeline, **common),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(subset='val', pipeline=test_pipeline, test_mode=True, **common),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(subset='test', pipeline=test_pipeline, test_mode=True, **common),
-)
-
-val_evaluator = dict(type='mmcount.CountMetric')
-test_evaluator = val_evaluator
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **common))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **common))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **common))

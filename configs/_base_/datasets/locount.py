@@ -4,8 +4,8 @@
 # (test_cfg max_per_img=150); 8 images a step at a learning rate of 0.02 are the published schedule.
 dataset_type = 'mmcount.LocountDataset'
 data_root = 'data/Locount/'
-num_classes = 140
 common = dict(type=dataset_type, data_root=data_root)
+num_workers = 4
 
 train_pipeline = [
     dict(type='mmcount.LoadImageFromFile'),
@@ -23,8 +23,8 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='mmdet.AspectRatioBatchSampler'),
     dataset=dict(
@@ -38,8 +38,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=min(num_workers, 2),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

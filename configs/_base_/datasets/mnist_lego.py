@@ -10,7 +10,17 @@ scene = dict(
     max_overlap=0.2,
     background='photo',
 )
+num_workers = 0
 
+codec = dict(type='mmcount.RedundantCountCodec', window_size=32, stride=4, num_classes=1)
+
+train_pipeline = [
+    dict(type='mmdet.LoadImageFromNDArray'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.HaloCrop', codec=codec, size=96, extend=48),
+    dict(type='mmcount.GenerateTarget', codec=codec),
+    dict(type='mmcount.PackCountInputs'),
+]
 test_pipeline = [
     dict(type='mmdet.LoadImageFromNDArray'),
     dict(type='mmcount.LoadCountAnnotations'),
@@ -19,20 +29,23 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(type=dataset_type, subset='train', num_samples=2000, scene=scene),
+    dataset=dict(type=dataset_type, subset='train', num_samples=2000, scene=scene, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type=dataset_type, subset='val', num_samples=40, scene=scene, pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -15,6 +15,7 @@ scene = dict(
     background_level=0.2,
 )
 common = dict(type=dataset_type, scene=scene)
+num_workers = 0
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
@@ -29,7 +30,8 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
@@ -45,7 +47,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
@@ -58,7 +61,8 @@ val_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

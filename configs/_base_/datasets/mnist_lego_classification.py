@@ -1,7 +1,6 @@
 # MNIST-LEGO, one object of one of 100 classes of three digits on every image: what the classifier learns from, and what
 # P2C makes its dictionary of.
 dataset_type = 'mmcount.MNISTLego'
-num_classes = 100
 scene = dict(
     canvas=(64, 64),
     layout='triple',
@@ -12,6 +11,7 @@ scene = dict(
     background='photo',
 )
 common = dict(type=dataset_type, scene=scene)
+num_workers = 0
 
 pipeline = [
     dict(type='mmcount.LoadImage'),
@@ -21,20 +21,23 @@ pipeline = [
 
 train_dataloader = dict(
     batch_size=64,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(subset='train', num_samples=20000, keep_scenes=True, pipeline=pipeline, **common),
 )
 val_dataloader = dict(
     batch_size=50,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='val', num_samples=1000, pipeline=pipeline, test_mode=True, **common),
 )
 test_dataloader = dict(
     batch_size=50,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='test', num_samples=2000, pipeline=pipeline, test_mode=True, **common),

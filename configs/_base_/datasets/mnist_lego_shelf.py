@@ -2,7 +2,6 @@
 # by more than half share one box with a count), made on the fly; no files and no network. Of the boxes, 3 in 10 count
 # 1, half 2..10 and 2 in 10 more. Digits are not mirrored: they would become others.
 dataset_type = 'mmcount.MNISTLego'
-num_classes = 6
 scene = dict(
     canvas=(192, 192),
     layout='single',
@@ -22,6 +21,7 @@ scene = dict(
     background_level=0.25,
 )
 common = dict(type=dataset_type, target='groups', scene=scene)
+num_workers = 0
 
 train_pipeline = [
     dict(type='mmcount.LoadImageFromFile'),
@@ -36,20 +36,23 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(subset='train', num_samples=2000, keep_scenes=True, pipeline=train_pipeline, **common),
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='val', num_samples=100, pipeline=test_pipeline, test_mode=True, **common),
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='test', num_samples=300, pipeline=test_pipeline, test_mode=True, **common),

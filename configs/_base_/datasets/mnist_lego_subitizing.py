@@ -10,6 +10,7 @@ scene = dict(
     background='photo',
 )
 common = dict(type=dataset_type, scene=scene)
+num_workers = 0
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
@@ -24,20 +25,23 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=20,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='train', num_samples=4000, pipeline=train_pipeline, **common),
 )
 val_dataloader = dict(
     batch_size=20,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='val', num_samples=500, pipeline=test_pipeline, test_mode=True, **common),
 )
 test_dataloader = dict(
     batch_size=20,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='test', num_samples=1000, pipeline=test_pipeline, test_mode=True, **common),

@@ -1,4 +1,4 @@
-# One's own images with a table of points: columns image, x, y and, for several classes, class. Every image below
+# Your own images with a table of points: columns image, x, y and, for several classes, class. Every image below
 # <data_root>/images is labelled; one without a row holds no object.
 dataset_type = 'mmcount.PointsCSVDataset'
 data_root = 'data/my_images/'
@@ -13,7 +13,13 @@ common = dict(
     metainfo=dict(classes=classes),
     split=split,
 )
+num_workers = 2
 
+train_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.PackCountInputs'),
+]
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations'),
@@ -22,23 +28,23 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(subset='train', **common),
+    dataset=dict(subset='train', pipeline=train_pipeline, **common),
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=min(num_workers, 1),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='val', pipeline=test_pipeline, test_mode=True, **common),
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=min(num_workers, 1),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(subset='test', pipeline=test_pipeline, test_mode=True, **common),

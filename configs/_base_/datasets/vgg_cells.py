@@ -3,7 +3,16 @@
 dataset_type = 'mmcount.VGGCells'
 data_root = 'data/vgg_cells/'
 split = dict(seed=0, num_train=32, num_val=32, num_test=100)
+num_workers = 2
 
+codec = dict(type='mmcount.RedundantCountCodec', window_size=32, stride=1, num_classes=1)
+
+train_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadCountAnnotations'),
+    dict(type='mmcount.GenerateTarget', codec=codec),
+    dict(type='mmcount.PackCountInputs'),
+]
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations'),
@@ -12,15 +21,15 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train'),
+    dataset=dict(type=dataset_type, data_root=data_root, split=split, subset='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=min(num_workers, 1),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
@@ -29,8 +38,8 @@ val_dataloader = dict(
 )
 test_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=min(num_workers, 1),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -5,10 +5,12 @@
 data_root = 'data/VOCdevkit/VOC2012/'
 limit = 4
 proposals = dict(type='mmcount.MCGProposals', folder=data_root + 'proposals')
+img_scale = (448, 448)
+num_workers = 4
 
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='mmcount.LoadCountAnnotations', geometry='none'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
@@ -16,15 +18,15 @@ train_pipeline = [
 test_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadMaskProposals', source=proposals),
-    dict(type='mmdet.Resize', scale=(448, 448), keep_ratio=False, backend='pillow'),
+    dict(type='mmdet.Resize', scale=img_scale, keep_ratio=False, backend='pillow'),
     dict(type='mmcount.LoadCountAnnotations', geometry='bboxes', with_mask=True),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmcount.LowerCounts',
@@ -34,8 +36,8 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=min(num_workers, 2),
+    persistent_workers=num_workers > 0,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -1,11 +1,12 @@
-# Cascade R-CNN of two stages that learns from scratch in minutes on one CPU core. Features are of stride 4, as the
-# members of a stack are a few pixels apart; stacks are up to five times as long as wide.
-_base_ = './cascade-rcnn-s2_r50_fpn.py'
-
+# Cascade R-CNN of two stages, overlaps of 0.5 and 0.7, that learns from scratch in minutes on one CPU core. Features
+# are of stride 4, as the members of a stack are a few pixels apart; stacks are up to five times as long as wide.
 model = dict(
-    data_preprocessor=dict(mean=[40] * 3, std=[60] * 3, pad_size_divisor=16),
+    type='CascadeRCNN',
+    _scope_='mmdet',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor', mean=[40] * 3, std=[60] * 3, bgr_to_rgb=True, pad_size_divisor=16
+    ),
     backbone=dict(
-        _delete_=True,
         type='mmdet.ResNet',
         depth=18,
         deep_stem=True,
@@ -19,23 +20,107 @@ model = dict(
         norm_eval=False,
         style='pytorch',
     ),
-    neck=dict(in_channels=[32, 64, 128], out_channels=32, num_outs=3),
+    neck=dict(type='FPN', in_channels=[32, 64, 128], out_channels=32, num_outs=3),
     rpn_head=dict(
+        type='RPNHead',
         in_channels=32,
         feat_channels=32,
-        anchor_generator=dict(scales=[5], ratios=[0.25, 0.5, 1.0, 2.0, 4.0], strides=[4, 8, 16]),
+        anchor_generator=dict(
+            type='AnchorGenerator', scales=[5], ratios=[0.25, 0.5, 1.0, 2.0, 4.0], strides=[4, 8, 16]
+        ),
+        bbox_coder=dict(type='DeltaXYWHBBoxCoder', target_means=[0.0, 0.0, 0.0, 0.0], target_stds=[1.0, 1.0, 1.0, 1.0]),
+        loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
+        loss_bbox=dict(type='SmoothL1Loss', beta=1.0 / 9.0, loss_weight=1.0),
     ),
     roi_head=dict(
+        type='CascadeRoIHead',
+        num_stages=2,
+        stage_loss_weights=[1, 0.5],
         # One level for boxes of all sizes: what one object looks like must not depend on the length of its stack.
-        bbox_roi_extractor=dict(out_channels=32, featmap_strides=[4]),
+        bbox_roi_extractor=dict(
+            type='SingleRoIExtractor',
+            roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
+            out_channels=32,
+            featmap_strides=[4],
+        ),
         bbox_head=[
-            dict(head, in_channels=32, fc_out_channels=256, num_classes=6) for head in _base_.model.roi_head.bbox_head
+            dict(
+                type='Shared2FCBBoxHead',
+                in_channels=32,
+                fc_out_channels=256,
+                roi_feat_size=7,
+                num_classes=6,
+                bbox_coder=dict(
+                    type='DeltaXYWHBBoxCoder', target_means=[0.0, 0.0, 0.0, 0.0], target_stds=[0.1, 0.1, 0.2, 0.2]
+                ),
+                reg_class_agnostic=True,
+                loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+                loss_bbox=dict(type='SmoothL1Loss', beta=1.0, loss_weight=1.0),
+            ),
+            dict(
+                type='Shared2FCBBoxHead',
+                in_channels=32,
+                fc_out_channels=256,
+                roi_feat_size=7,
+                num_classes=6,
+                bbox_coder=dict(
+                    type='DeltaXYWHBBoxCoder',
+                    target_means=[0.0, 0.0, 0.0, 0.0],
+                    target_stds=[0.033, 0.033, 0.067, 0.067],
+                ),
+                reg_class_agnostic=True,
+                loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+                loss_bbox=dict(type='SmoothL1Loss', beta=1.0, loss_weight=1.0),
+            ),
         ],
     ),
     train_cfg=dict(
-        rpn=dict(sampler=dict(num=128)),
-        rpn_proposal=dict(nms_pre=300, max_per_img=200),
-        rcnn=[dict(stage, sampler=dict(stage.sampler, num=64)) for stage in _base_.model.train_cfg.rcnn],
+        rpn=dict(
+            assigner=dict(
+                type='MaxIoUAssigner',
+                pos_iou_thr=0.7,
+                neg_iou_thr=0.3,
+                min_pos_iou=0.3,
+                match_low_quality=True,
+                ignore_iof_thr=-1,
+            ),
+            sampler=dict(type='RandomSampler', num=128, pos_fraction=0.5, neg_pos_ub=-1, add_gt_as_proposals=False),
+            allowed_border=0,
+            pos_weight=-1,
+            debug=False,
+        ),
+        rpn_proposal=dict(nms_pre=300, max_per_img=200, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
+        rcnn=[
+            dict(
+                assigner=dict(
+                    type='MaxIoUAssigner',
+                    pos_iou_thr=0.5,
+                    neg_iou_thr=0.5,
+                    min_pos_iou=0.5,
+                    match_low_quality=False,
+                    ignore_iof_thr=-1,
+                ),
+                sampler=dict(type='RandomSampler', num=64, pos_fraction=0.25, neg_pos_ub=-1, add_gt_as_proposals=True),
+                pos_weight=-1,
+                debug=False,
+            ),
+            dict(
+                assigner=dict(
+                    type='MaxIoUAssigner',
+                    pos_iou_thr=0.7,
+                    neg_iou_thr=0.7,
+                    min_pos_iou=0.7,
+                    match_low_quality=False,
+                    ignore_iof_thr=-1,
+                ),
+                sampler=dict(type='RandomSampler', num=64, pos_fraction=0.25, neg_pos_ub=-1, add_gt_as_proposals=True),
+                pos_weight=-1,
+                debug=False,
+            ),
+        ],
     ),
-    test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=200), rcnn=dict(max_per_img=60)),
+    test_cfg=dict(
+        rpn=dict(nms_pre=300, max_per_img=200, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
+        rcnn=dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=60),
+    ),
 )

@@ -1,6 +1,4 @@
 # Count-ception (Cohen et al. 2017): every cell of the map counts the objects of a 32 x 32 window.
-codec = dict(type='mmcount.RedundantCountCodec', window_size=32, stride=1, num_classes=1)
-
 model = dict(
     type='mmcount.DenseCounter',
     # Images in 0..1; the halo is the network's zero padding.
@@ -12,5 +10,5 @@ model = dict(
         norm_cfg=dict(type='BN', eps=1e-4),
         norm_eval=True,
     ),
-    head=dict(type='mmcount.RedundantCountHead', codec=codec, norm_eval=True, loss=dict(type='mmdet.L1Loss')),
+    head=dict(type='mmcount.RedundantCountHead', norm_eval=True, loss=dict(type='mmdet.L1Loss')),
 )

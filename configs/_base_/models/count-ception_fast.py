@@ -1,7 +1,5 @@
 # Count-ception for short training on a CPU: windows on a grid of stride 4, a plain last layer that starts at the mean
 # of the target, and smooth L1. Pure L1 seeks the median of crowded windows and counts too few until it has found them.
-codec = dict(type='mmcount.RedundantCountCodec', window_size=32, stride=4, num_classes=1)
-
 model = dict(
     type='mmcount.DenseCounter',
     data_preprocessor=dict(
@@ -21,7 +19,6 @@ model = dict(
     ),
     head=dict(
         type='mmcount.RedundantCountHead',
-        codec=codec,
         norm_cfg=None,
         act_cfg=None,
         init_bias='target_mean',

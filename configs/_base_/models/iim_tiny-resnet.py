@@ -1,7 +1,5 @@
 # IIM with a ResNet cut after one stage, at stride 4, for objects of a dozen pixels. Thresholds are 4 pixels apart and
 # means over 20 pixels: the size of an object and its neighbourhood, as 8 and 120 are for the heads of crowds.
-codec = dict(type='mmcount.InstanceMapCodec', geometry='bboxes', rule='nwpu', outside='paint', stride=1)
-
 model = dict(
     type='mmcount.DenseCounter',
     data_preprocessor=dict(
@@ -28,7 +26,6 @@ model = dict(
     ),
     head=dict(
         type='mmcount.InstanceMapHead',
-        codec=codec,
         in_channels=64,
         predictor=dict(upsample_channels=(16,)),
         binarizer=dict(

@@ -1,7 +1,5 @@
 # ResNet-50 at stride 32 with both branches of lower-count supervision (Cholakkal et al., CVPR 2019). Normalisation of
 # the backbone is trained, nothing is frozen.
-num_classes = 20
-
 model = dict(
     type='mmcount.DenseCounter',
     data_preprocessor=dict(
@@ -21,5 +19,5 @@ model = dict(
         style='pytorch',
         init_cfg=dict(type='Pretrained', checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth'),
     ),
-    head=dict(type='mmcount.LowerCountHead', num_classes=num_classes, in_channels=2048, limit=4),
+    head=dict(type='mmcount.LowerCountHead', num_classes=20, in_channels=2048, limit=4),
 )

@@ -2,8 +2,6 @@
 # objects, and it learns from scratch in minutes. Peaks are 20 pixels apart or more, about the size of an object.
 # Without a pretrained backbone the class scores must not outweigh the counts, whose gradient is not multiplied by the
 # number of peaks: hence the weights.
-num_classes = 10
-
 model = dict(
     type='mmcount.DenseCounter',
     data_preprocessor=dict(
@@ -25,7 +23,7 @@ model = dict(
     ),
     head=dict(
         type='mmcount.LowerCountHead',
-        num_classes=num_classes,
+        num_classes=10,
         in_channels=64,
         limit=4,
         branch_channels=64,

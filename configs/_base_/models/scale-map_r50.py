@@ -1,6 +1,4 @@
 # The scale network of IIM: ResNet-50 up to layer3 at stride 8, six dilated convolutions and SCAR's attention.
-codec = dict(type='mmcount.ScaleMapCodec', window=199, step=16, overlap='last', stride=1)
-
 model = dict(
     type='mmcount.DenseCounter',
     # The statistics of JHU-Crowd++, as the released weights were used with.
@@ -25,7 +23,7 @@ model = dict(
     ),
     head=dict(
         type='mmcount.ScaleMapHead',
-        codec=codec,
+        codec=dict(type='mmcount.ScaleMapCodec', window=199, step=16, overlap='last', stride=1),
         in_channels=1024,
         feat_channels=(512, 512, 512, 256, 128, 64),
         dilation=2,

@@ -1,7 +1,10 @@
-# Minutes on two CPU cores: bfloat16, Adam, a short warm-up and a cosine to zero.
-max_iters = 1500
+# Minutes on two CPU cores: bfloat16, Adam, a short warm-up and a cosine to zero at the end of the run.
+_base_ = '../default_runtime.py'
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters // 2)
+max_iters = 1500
+warm_up = max(1, min(20, max_iters // 10))
+
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max(1, max_iters // 2))
 # Tested in the precision it was trained in: the last steps adapt to the rounded weights.
 val_cfg = dict(type='ValLoop', fp16=True)
 test_cfg = dict(type='TestLoop', fp16=True)
@@ -16,6 +19,15 @@ optim_wrapper = dict(
     ),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=20),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=max_iters, T_max=max_iters - 20, eta_min=0),
+    dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=warm_up),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=warm_up, eta_min=0),
 ]
+
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max(1, max_iters // 2)))
+# Statistics of the normalisation are those of the first training batches.
+custom_hooks = [
+    dict(type='mmcount.DataInitHook', num_batches=6),
+    dict(type='mmcount.RandomStateHook'),
+    dict(type='mmcount.CountCalibrationHook'),
+]
+log_processor = dict(by_epoch=False)

@@ -1,8 +1,6 @@
 """What converters of other projects' checkpoints share: names, shapes, safe reading, whole writing."""
 
 import io
-import pickle
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from mmcount.apis.model_info import file_sha256
+from mmcount.apis.weights import file_sha256
 from mmcount.registry import MODELS
 from mmcount.utils import register_all_modules
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.safe_load import read_checkpoint
 from mmcount.version import __version__
 
 #: Where checkpoints keep their weights; the file itself may be the state dict.
@@ -161,24 +160,10 @@ def read_state_dict(path: str | Path, allow_pickle: bool = False) -> dict[str, A
         FileNotFoundError: There is no such file.
         ValueError: It is no checkpoint, has no weights, or holds pickled objects.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'there is no checkpoint {path}')
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=not allow_pickle)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, zipfile.BadZipFile, AttributeError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
-        if 'Unsupported global' in str(error) or 'Unsupported class' in str(error):
-            found = str(error).partition('GLOBAL ')[2].split(' ')[0] or 'an object'
-            raise ValueError(
-                f'{path} holds pickled objects ({found}), not only tensors. Reading them runs code of the file: if you '
-                'trust its source, allow it (--allow-pickle)'
-            ) from error
-        raise ValueError(f'{path} is no checkpoint that PyTorch {torch.__version__} can read: {reason}') from error
-    state = content
-    if isinstance(content, Mapping):
-        state = next((content[key] for key in STATE_KEYS if isinstance(content.get(key), Mapping)), content)
-    if not isinstance(state, Mapping) or not any(isinstance(value, Tensor) for value in state.values()):
-        held = sorted(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
+    content = read_checkpoint(path, allow_pickle, '--allow-pickle')
+    state = next((content[key] for key in STATE_KEYS if isinstance(content.get(key), Mapping)), content)
+    if not any(isinstance(value, Tensor) for value in state.values()):
+        held = sorted(map(str, content))
         raise ValueError(f'{path} holds no weights: expected them at the top or under {STATE_KEYS}, found {held}')
     return dict(state)
 

@@ -5,6 +5,7 @@ from .crowd import RandomScaleToMultiple, ResizeToMinimum
 from .formatting import GenerateTarget, PackCountInputs
 from .geometric import HaloCrop, RandomDihedral
 from .loading import LoadCountAnnotations, LoadImage
+from .photometric import PhotometricNormalise
 from .proposals import LoadMaskProposals
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     'LoadImage',
     'LoadMaskProposals',
     'PackCountInputs',
+    'PhotometricNormalise',
     'RandomDihedral',
     'RandomScaleToMultiple',
     'ResizeToMinimum',

@@ -18,7 +18,7 @@ from mmcount.apis.model_converters import (
     read_state_dict,
 )
 from mmcount.apis.model_converters.state_dict import resnet_depth
-from mmcount.apis.model_info import file_sha256
+from mmcount.apis.weights import file_sha256
 from mmcount.models import DenseCounter
 from mmcount.structures import CountDataSample
 
@@ -363,7 +363,7 @@ def test_the_tool_refuses_and_writes_nothing(tmp_path, monkeypatch, capsys, voc_
         f"_base_ = ['{config.as_posix()}']\nmodel = dict(backbone=dict(init_cfg=None), head=dict(num_classes=3))\n"
     )
     for args, message in (
-        ((tmp_path / 'absent.pt', tmp_path / 'a.pth'), 'there is no checkpoint'),
+        ((tmp_path / 'absent.pt', tmp_path / 'a.pth'), 'weights not found'),
         ((source, source), 'would replace'),
         ((source, tmp_path / 'a.pth', '--config', other), 'do not fit the model of'),
     ):

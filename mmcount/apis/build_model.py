@@ -1,0 +1,61 @@
+"""A model from its source: built, filled with weights, prepared for inference."""
+
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
+
+from mmcount.models.deploy import prepare_inference
+
+from .model_info import dataset_meta
+from .model_source import ModelSource
+from .weights import load_weights
+
+
+def config_scope(cfg: Any, scope: str) -> Any:
+    """A context in whose registries the config finds names without a scope."""
+    return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or scope)
+
+
+def build_model(source: ModelSource, scope: str, precision: str = 'fp32') -> nn.Module:
+    """The model of a source in evaluation mode, on the CPU, with ``cfg`` and ``dataset_meta``.
+
+    Args:
+        source: Config and weights.
+        scope: Scope of a config that sets none.
+        precision: 'fp32' or 'bf16', see :func:`prepared`.
+
+    Raises:
+        ValueError: The config has no model, the weights do not fit, or it cannot run in that precision.
+    """
+    if source.cfg.get('model') is None:
+        raise ValueError('the config has no model')
+    with config_scope(source.cfg, scope):
+        model = MODELS.build(source.cfg.model)
+        if source.checkpoint is not None:
+            unknown = load_weights(model, source.checkpoint, source.weights)
+            if unknown:
+                print_log(f'{source.weights}: {len(unknown)} tensors are not used, first {unknown[0]}', 'current')
+        meta = dataset_meta(source.checkpoint, source.cfg, model)
+    model = prepared(revert_sync_batchnorm(model).eval(), precision)
+    model.dataset_meta = meta
+    model.cfg = source.cfg
+    return model
+
+
+def prepared(model: nn.Module, precision: str) -> nn.Module:
+    """A model for inference only, see :func:`mmcount.models.deploy.prepare_inference`.
+
+    In fp32 the numbers are the same up to rounding, so a model that cannot be prepared runs as it is.
+
+    Raises:
+        ValueError: The precision is none, or is another than fp32 and the model cannot be prepared.
+    """
+    try:
+        return prepare_inference(model, precision)
+    except TypeError as error:
+        if precision == 'fp32':
+            return model
+        raise ValueError(f"{type(model).__name__} cannot run in {precision}: {error}; use precision='fp32'") from error
