@@ -58,6 +58,7 @@ def check_resized(results: dict, name: str) -> None:
     """
     if len(results['gt_bboxes']) and annotations_moved(results) is False:
         raise ValueError(
-            f'{name} was resized by {tuple(results["scale_factor"])} before its annotations were loaded, so they do not lie on it; load them '
-            "before the geometric transforms, or set image_counts='annotations' of PackCountInputs for evaluation"
+            f'{name} was resized by {tuple(results["scale_factor"])} before its annotations were loaded, so they do '
+            "not lie on it; load them before the geometric transforms, or set image_counts='annotations' of "
+            'PackCountInputs for evaluation'
         )
