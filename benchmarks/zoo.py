@@ -27,7 +27,7 @@ from real_data import data_root
 from torch import nn
 
 from mmcount import zoo
-from mmcount.evaluation.functional import Heads, bias, fit_line_calibration, mae, rmse, score_points
+from mmcount.evaluation.functional import CrowdPoints, bias, fit_line_calibration, mae, rmse, score_points
 from mmcount.utils import register_all_modules
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -78,7 +78,7 @@ def predict(
             (sample,) = model.test_step(pseudo_collate([dataset[index]]))
         counts.append((float(sample.pred_counts.sum()), float(sample.gt_counts.sum())))
         record = score_points(
-            sample.pred_instances.points, Heads(sample.gt_instances.points.double().numpy()), [radius]
+            sample.pred_instances.points, CrowdPoints(sample.gt_instances.points.double().numpy()), [radius]
         )
         found += [record['fixed'][0], record['pred'], record['listed']]
     predicted, true = np.array(counts).T
