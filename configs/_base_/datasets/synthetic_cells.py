@@ -31,8 +31,8 @@ test_dataloader = dict(
     dataset=dict(type=dataset_type, subset='test', num_samples=100, pipeline=test_pipeline, test_mode=True),
 )
 
-val_evaluator = dict(type='mmcount.CountMetric')
-test_evaluator = dict(
-    type='mmcount.CountMetric',
-    baseline=dict(dataset=dict(type=dataset_type, subset='train', num_samples=1000, pipeline=[])),
-)
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
+test_evaluator = [
+    *val_evaluator,
+    dict(type='mmcount.BaselineMetric', dataset=dict(type=dataset_type, subset='train', num_samples=1000, pipeline=[])),
+]
