@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmcount.datasets.formats.counts_csv import parse_counts_csv
-from mmcount.datasets.formats.points_csv import parse_points_csv
+from mmcount.datasets.formats.counts_table import read_counts_csv
+from mmcount.datasets.formats.points_table import read_points_csv
 from mmcount.datasets.formats.tables import ImageRows, read_text
 from mmcount.models.layers.count_calibration import CountCalibration, fit_line
 from mmcount.utils.atomic import write_atomic
 from mmcount.utils.errors import AnnotationError, did_you_mean
 from mmcount.zoo import Figure, ModelCard, write_model
+from mmcount.zoo.export import model_config
 
 from .inferencer import CountInferencer
 from .inputs import ImageInput, InputList
@@ -75,15 +76,13 @@ def read_counts(path: str | Path, classes: tuple[str, ...]) -> dict[str, np.ndar
         FileNotFoundError: There is no such file.
         AnnotationError: A line is wrong; says which.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'labels not found: {str(path)!r}')
-    file, text = str(path), read_text(str(path))
+    file = str(path)
     table: ImageRows
-    if _has_points(text):
-        table = parse_points_csv(text, file)
+    if _has_points(read_text(file, 'table of labels')):
+        table = read_points_csv(file)
         numbers = np.ones(len(table.images))
     else:
-        counted = parse_counts_csv(text, file, None if len(classes) == 1 else classes)
+        counted = read_counts_csv(file, None if len(classes) == 1 else classes)
         table, numbers = counted, counted.counts
     names = table.classes
     if len(classes) > 1 and names is None:
@@ -225,10 +224,9 @@ def save_fitted(inferencer: CountInferencer, path: str | Path, fit: LineFit) -> 
 
 def _model_config(inferencer: CountInferencer) -> dict[str, Any]:
     """What a model file holds of a config."""
-    cfg = inferencer.source.cfg
-    values = {key: cfg[key] for key in ('model', 'codec', 'train_pipeline', 'default_scope') if key in cfg}
-    values['test_pipeline'] = cfg.get('test_pipeline') or test_dataset(cfg)['pipeline']
-    return dict(values, metainfo=dict(classes=list(inferencer.classes)))
+    cfg = dict(inferencer.source.cfg.items())
+    cfg.setdefault('test_pipeline', test_dataset(inferencer.source.cfg).get('pipeline'))
+    return model_config(Config(cfg), inferencer.classes)
 
 
 def _card(inferencer: CountInferencer, path: Path, fit: LineFit) -> ModelCard:
