@@ -18,6 +18,7 @@ from mmcount.models.layers.count_calibration import CountCalibration, fit_line
 from mmcount.utils.atomic import write_atomic
 from mmcount.utils.errors import AnnotationError, did_you_mean
 from mmcount.zoo import Figure, ModelCard, write_model
+from mmcount.zoo.export import model_config
 
 from .inferencer import CountInferencer
 from .inputs import ImageInput, InputList
@@ -75,11 +76,9 @@ def read_counts(path: str | Path, classes: tuple[str, ...]) -> dict[str, np.ndar
         FileNotFoundError: There is no such file.
         AnnotationError: A line is wrong; says which.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'labels not found: {str(path)!r}')
-    file, text = str(path), read_text(str(path))
+    file = str(path)
     table: ImageRows
-    if _has_points(text):
+    if _has_points(read_text(file, 'table of labels')):
         table = read_points_csv(file)
         numbers = np.ones(len(table.images))
     else:
@@ -225,10 +224,9 @@ def save_fitted(inferencer: CountInferencer, path: str | Path, fit: LineFit) -> 
 
 def _model_config(inferencer: CountInferencer) -> dict[str, Any]:
     """What a model file holds of a config."""
-    cfg = inferencer.source.cfg
-    values = {key: cfg[key] for key in ('model', 'codec', 'train_pipeline', 'default_scope') if key in cfg}
-    values['test_pipeline'] = cfg.get('test_pipeline') or test_dataset(cfg)['pipeline']
-    return dict(values, metainfo=dict(classes=list(inferencer.classes)))
+    cfg = dict(inferencer.source.cfg.items())
+    cfg.setdefault('test_pipeline', test_dataset(inferencer.source.cfg).get('pipeline'))
+    return model_config(Config(cfg), inferencer.classes)
 
 
 def _card(inferencer: CountInferencer, path: Path, fit: LineFit) -> ModelCard:

@@ -100,7 +100,7 @@ def test_labels_are_counts_or_points_of_one_class_or_several(tmp_path):
 def test_too_few_or_missing_images_are_refused(counter_files, detector_files, scene):
     counter = counter_of(counter_files)
     labels = scene / 'labels.csv'
-    with pytest.raises(FileNotFoundError, match='labels not found'):
+    with pytest.raises(FileNotFoundError, match='table of labels'):
         fit_counts(counter, labels)
     labels.write_text('image,count\n0.png,1\n1.png,2\n')
     with pytest.raises(ValueError, match='at least 3 labelled images, found 2'):

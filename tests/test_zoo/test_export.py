@@ -15,7 +15,7 @@ CONFIG = dict(
     model=dict(
         type='mmcount.DenseCounter',
         data_preprocessor=dict(type='mmcount.CountDataPreprocessor'),
-        backbone=dict(type='mmcount.CountCeption', window_size=8, padding=0, stride=4),
+        backbone=dict(type='mmcount.CountCeption', window_size=8, stride=4),
         head=dict(type='mmcount.RedundantCountHead', codec=CODEC, loss=dict(type='mmdet.L1Loss')),
     ),
     test_pipeline=[dict(type='mmcount.LoadImage'), dict(type='mmcount.PackCountInputs')],
