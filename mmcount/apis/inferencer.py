@@ -33,7 +33,7 @@ from .model_info import build_pipeline, fixed_size
 from .model_source import find_model, scale_for
 from .options import CountOptions, Tile
 from .result_files import ResultFiles
-from .results import CountResult, CountResults
+from .results import LARGEST_PX, CountResult, CountResults
 from .sample_results import instances_are_all, is_at_cap, result_from_sample
 
 
@@ -150,7 +150,7 @@ class CountInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> CountVisualizer:
         # Not the config's own: its backends would open files in a work dir.
-        visualizer = CountVisualizer(name=f'count_inferencer_{id(self)}')
+        visualizer = CountVisualizer(name=f'count_inferencer_{id(self)}', largest_px=LARGEST_PX)
         visualizer.dataset_meta = self.model.dataset_meta
         return visualizer
 
