@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from mmcount.apis.benchmark import BenchmarkOptions, Contender, benchmark_counters
-from mmcount.engine.options import OptionAction
+from mmcount.engine.option_action import OptionAction
 
 
 def parse_args() -> argparse.Namespace:

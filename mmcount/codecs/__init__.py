@@ -9,7 +9,16 @@ from .boxes import (
     LabelCodec,
     ValueCodec,
 )
-from .maps import BOX_RULES, BoxRule, DensityCodec, InstanceMapCodec, RedundantCountCodec, ScaleMapCodec
+from .maps import (
+    BOX_RULES,
+    BoxRule,
+    DensityCodec,
+    DotMapCodec,
+    InstanceMapCodec,
+    PointProposalCodec,
+    RedundantCountCodec,
+    ScaleMapCodec,
+)
 
 __all__ = [
     'BOX_RULES',
@@ -20,8 +29,10 @@ __all__ = [
     'CountRegressionCodec',
     'DensityCodec',
     'DigitCodec',
+    'DotMapCodec',
     'InstanceMapCodec',
     'LabelCodec',
+    'PointProposalCodec',
     'RedundantCountCodec',
     'ScaleMapCodec',
     'ValueCodec',

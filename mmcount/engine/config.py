@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 import mmcount
 from mmcount.utils.errors import did_you_mean
 
-from .options import parse_value
+from .option_action import parse_value
 
 __all__ = ['check_redefinitions', 'config_files', 'read_config']
 

@@ -18,7 +18,7 @@ from mmcount.utils.config_files import config_path
 
 from .checkpoints import use_safe_checkpoints
 from .config import read_config
-from .options import OptionAction
+from .option_action import OptionAction
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 

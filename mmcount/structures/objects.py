@@ -56,10 +56,12 @@ class Objects:
         fields = to_dict(instances)
         bboxes = fields.get('bboxes')
         factors = np.asarray(scale, dtype=np.float64)
+        if bboxes is not None:
+            bboxes = (to_numpy(bboxes)[:, :4] if len(bboxes) else np.zeros((0, 4))) * np.tile(factors, 2)
         return cls(
             (instance_points(instances) + 0.5) * factors - 0.5,
             instance_labels(instances),
-            None if bboxes is None else to_numpy(bboxes).reshape(len(bboxes), -1)[:, :4] * np.tile(factors, 2),
+            bboxes,
             None if fields.get('counts') is None else to_numpy(fields['counts']).astype(np.int64),
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmcount.engine.config import read_config
 from mmcount.engine.hooks.count_visualization_hook import file_stem
-from mmcount.engine.options import OptionAction
+from mmcount.engine.option_action import OptionAction
 from mmcount.registry import DATASETS
 from mmcount.structures import CountDataSample
 from mmcount.utils.setup_env import register_all_modules

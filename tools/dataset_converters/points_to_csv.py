@@ -15,7 +15,7 @@ from pathlib import Path
 from mmcount.apis.dataset_converters.points_export import export_points
 from mmcount.datasets import CountDataset
 from mmcount.engine.config import read_config
-from mmcount.engine.options import OptionAction
+from mmcount.engine.option_action import OptionAction
 from mmcount.registry import DATASETS
 from mmcount.utils import register_all_modules
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from mmcount.apis.pseudo_boxes import PseudoBoxer, point_datasets, report_text, write_pseudo_boxes
 from mmcount.datasets import CountDataset, PointsCSVDataset
 from mmcount.engine.config import read_config
-from mmcount.engine.options import OptionAction
+from mmcount.engine.option_action import OptionAction
 
 
 def parse_args() -> argparse.Namespace:

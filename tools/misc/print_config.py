@@ -7,7 +7,7 @@ Usage: python tools/misc/print_config.py configs/countception/count-ception_cpu-
 import argparse
 
 from mmcount.engine.config import config_files, read_config
-from mmcount.engine.options import OptionAction
+from mmcount.engine.option_action import OptionAction
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from .geometric import HaloCrop, RandomDihedral
 from .loading import LoadCountAnnotations, LoadImage
 from .photometric import PhotometricNormalise
 from .proposals import LoadMaskProposals
+from .side_range import ResizeToSideRange
 
 __all__ = [
     'CountsInLabels',
@@ -20,4 +21,5 @@ __all__ = [
     'RandomDihedral',
     'RandomScaleToMultiple',
     'ResizeToMinimum',
+    'ResizeToSideRange',
 ]

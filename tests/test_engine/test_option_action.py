@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from mmcount.engine.options import OptionAction, parse_value
+from mmcount.engine.option_action import OptionAction, parse_value
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""DM-Count with VGG19 on NWPU-Crowd.
+
+Longer sides of 1920 px and shorter ones of at least 384 px, as published.
+
+Command:  python tools/train.py configs/dm_count/dm-count_vgg19_1000e_nwpu.py
+Data:     NWPU-Crowd
+Hardware: made for GPUs
+Time:     not measured
+Figures:  none, not run here
+"""
+
+_base_ = [
+    '../_base_/models/dm-count_vgg19.py',
+    '../_base_/datasets/nwpu.py',
+    '../_base_/schedules/adam_constant.py',
+]
+
+train_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.LoadCountAnnotations', geometry='points'),
+    dict(type='mmcount.ResizeToSideRange', short=(384, None), long=(1920, 1920), divisor=16),
+    dict(type='mmdet.RandomCrop', crop_size=(384, 384), allow_negative_crop=True),
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='mmcount.GenerateTarget', codec=_base_.model.head.codec),
+    dict(type='mmcount.PackCountInputs'),
+]
+test_pipeline = [
+    dict(type='mmcount.LoadImage'),
+    dict(type='mmcount.ResizeToSideRange', short=(384, None), long=(1920, 1920), divisor=16),
+    dict(type='mmcount.LoadCountAnnotations', geometry='points'),
+    dict(type='mmcount.PackCountInputs', image_counts='annotations'),
+]
+train_dataloader = dict(batch_size=10, dataset=dict(pipeline=train_pipeline, with_boxes=False))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
+val_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
+test_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
+
+optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))
+train_cfg = dict(val_interval=50)
+default_hooks = dict(checkpoint=dict(interval=50))
