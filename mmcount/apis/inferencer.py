@@ -62,8 +62,9 @@ class CountInferencer(BaseInferencer):
         palette: RGB colours of the classes in pictures, over those of the data set.
         precision: 'fp32' gives the numbers of the trained model up to rounding; where the model allows it,
             normalisation is folded and large kernels go through the frequency domain. 'bf16' computes the features in
-            bfloat16, which is faster and changes the counts, usually by less than 1 %; tables then call the model
-            ``<name>@bf16``. See :func:`mmcount.models.deploy.prepare_inference`.
+            bfloat16, which is faster and changes the counts: those of maps usually by less than 1 %, and of a detector
+            boxes near the threshold come or go. Tables then call the model ``<name>@bf16``. A model that cannot run so
+            is refused. See :func:`mmcount.models.deploy.prepare_inference`.
         tile: Default of the option ``tile`` of each call.
         trust_checkpoint: Unpickle any object in the checkpoint, which runs code of the file: for your own files only.
 
