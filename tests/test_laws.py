@@ -147,6 +147,26 @@ MODEL_CONFIGS = {
         ),
         pad_size_divisor=4,
     ),
+    'P2PNet': dense(
+        dict(
+            type='mmcount.PointProposalHead',
+            codec=dict(type='mmcount.PointProposalCodec', offset_scale=16.0, stride=4),
+            in_channels=(WIDTH,),
+            feat_channels=WIDTH,
+            num_convs=1,
+        ),
+        pad_size_divisor=4,
+    ),
+    'DM-Count': dense(
+        dict(
+            type='mmcount.DistributionMatchingHead',
+            codec=dict(type='mmcount.DotMapCodec', stride=4),
+            in_channels=WIDTH,
+            feat_channels=(8,),
+            upsample=1,
+        ),
+        pad_size_divisor=4,
+    ),
     'ILC': counts_head('LowerCountHead', peak_radius=2),
     'CAM + MSE': counts_head('PooledCountHead'),
     'Peak + MSE': counts_head('PooledCountHead', pooling='peak'),
@@ -346,8 +366,6 @@ def test_an_image_that_is_not_finite_is_named(name):
 def test_a_codec_of_another_stride_than_the_network_never_counts(name, stride):
     model = copy.deepcopy(trained(name))
     codec = model.head.codec
-    if not codec.encode(Objects(np.zeros((0, 2)), bboxes=np.zeros((0, 4))), codec.grid((64, 64))):
-        pytest.skip('no target maps')
     codec.stride = stride * codec.stride
     with pytest.raises(ValueError, match='has a map of'):
         predict(model, batch_of(SHAPES[:1]))
