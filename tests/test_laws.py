@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData, PixelData
 
+from mmcount.apis.build_model import prepared
 from mmcount.codecs import CountCodec
 from mmcount.datasets.transforms import GenerateTarget
 from mmcount.models.counters import FittedCounter
@@ -376,3 +377,23 @@ def test_the_target_of_another_codec_never_trains():
     batch = batch_of([(64, 64)] * 2, other.codec)
     with pytest.raises(ValueError, match='the codec of the pipeline and that of the head differ'):
         model(**model.data_preprocessor(batch, True), mode='loss')
+
+
+@pytest.mark.parametrize('name', MODEL_CONFIGS)
+def test_fast_inference_never_changes_a_count(name):
+    batch = batch_of(SHAPES, start=600)
+    assert_same(predict(prepared(trained(name), 'fp32'), batch), predict(trained(name), batch))
+
+
+@pytest.mark.parametrize('name', MODEL_CONFIGS)
+def test_half_precision_counts_nearly_the_same_or_is_refused(name):
+    batch = batch_of(SHAPES, start=600)
+    try:
+        model = prepared(trained(name), 'bf16')
+    except ValueError as error:
+        assert 'cannot run in bf16' in str(error)
+        return
+    for one, other in zip(predict(model, batch), predict(trained(name), batch), strict=True):
+        # Boxes of a detector near its threshold come or go whole.
+        allowed = 0.25 if name in DETECTORS else 0.1
+        np.testing.assert_allclose(predicted_counts(one), predicted_counts(other), rtol=allowed, atol=0.5)

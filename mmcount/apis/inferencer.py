@@ -33,7 +33,7 @@ from .model_info import build_pipeline, fixed_size
 from .model_source import find_model, scale_for
 from .options import CountOptions, Tile
 from .result_files import ResultFiles
-from .results import CountResult, CountResults
+from .results import LARGEST_PX, CountResult, CountResults
 from .sample_results import instances_are_all, is_at_cap, result_from_sample
 
 
@@ -62,8 +62,9 @@ class CountInferencer(BaseInferencer):
         palette: RGB colours of the classes in pictures, over those of the data set.
         precision: 'fp32' gives the numbers of the trained model up to rounding; where the model allows it,
             normalisation is folded and large kernels go through the frequency domain. 'bf16' computes the features in
-            bfloat16, which is faster and changes the counts, usually by less than 1 %; tables then call the model
-            ``<name>@bf16``. See :func:`mmcount.models.deploy.prepare_inference`.
+            bfloat16, which is faster and changes the counts: those of maps usually by less than 1 %, and of a detector
+            boxes near the threshold come or go. Tables then call the model ``<name>@bf16``. A model that cannot run so
+            is refused. See :func:`mmcount.models.deploy.prepare_inference`.
         tile: Default of the option ``tile`` of each call.
         trust_checkpoint: Unpickle any object in the checkpoint, which runs code of the file: for your own files only.
 
@@ -150,7 +151,7 @@ class CountInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config | ConfigDict) -> CountVisualizer:
         # Not the config's own: its backends would open files in a work dir.
-        visualizer = CountVisualizer(name=f'count_inferencer_{id(self)}')
+        visualizer = CountVisualizer(name=f'count_inferencer_{id(self)}', largest_px=LARGEST_PX)
         visualizer.dataset_meta = self.model.dataset_meta
         return visualizer
 

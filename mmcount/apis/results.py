@@ -13,6 +13,8 @@ from PIL import Image
 
 Extent = tuple[float, float, float, float]
 
+#: Longer side of each panel of an overlay: larger images are reduced.
+LARGEST_PX = 1024
 #: Images of a list that a notebook shows as pictures; the others are rows of its table.
 SHOWN_PICTURES = 3
 
@@ -174,7 +176,7 @@ class CountResult:
 
         if self.error is not None:
             raise ValueError(f'{self.image} was not counted, so there is nothing to draw: {self.error}')
-        visualizer = CountVisualizer(name='count_result')
+        visualizer = CountVisualizer(name='count_result', largest_px=LARGEST_PX)
         visualizer.dataset_meta = dict(classes=tuple(self.counts), palette=self.palette)
         return Image.fromarray(visualizer.draw(self._rgb(), self._sample(), draw_gt=False, pred_score_thr=-np.inf))
 

@@ -28,11 +28,14 @@ class CastInput:
 
 
 class CastOutput:
-    """Hook: features to float32, so that heads, counts and codecs never see another type."""
+    """Hook: features to float32 in the usual order of memory, so that heads, counts and codecs never see another.
+
+    RoIAlign reads the memory of its input as it lies, whatever its strides are.
+    """
 
     def __call__(self, module: nn.Module, args: tuple, output: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Every feature map to float32."""
-        return tuple(one.float() for one in output)
+        """Every feature map to contiguous float32."""
+        return tuple(one.float().contiguous() for one in output)
 
 
 def use_fft_convs(model: nn.Module) -> int:
