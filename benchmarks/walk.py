@@ -68,7 +68,8 @@ def is_property(frame: FrameType) -> bool:
     """Whether a frame reads or writes a property of its first argument."""
     code = frame.f_code
     owner = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    return isinstance(inspect.getattr_static(type(owner), code.co_name, None), property)
+    attributes = (one for base in type(owner).__mro__ for one in vars(base).values() if isinstance(one, property))
+    return any(getattr(function, '__code__', None) is code for one in attributes for function in (one.fget, one.fset))
 
 
 class Recorder:
