@@ -147,26 +147,6 @@ MODEL_CONFIGS = {
         ),
         pad_size_divisor=4,
     ),
-    'P2PNet': dense(
-        dict(
-            type='mmcount.PointProposalHead',
-            codec=dict(type='mmcount.PointProposalCodec', offset_scale=16.0, stride=4),
-            in_channels=(WIDTH,),
-            feat_channels=WIDTH,
-            num_convs=1,
-        ),
-        pad_size_divisor=4,
-    ),
-    'DM-Count': dense(
-        dict(
-            type='mmcount.DistributionMatchingHead',
-            codec=dict(type='mmcount.DotMapCodec', stride=4),
-            in_channels=WIDTH,
-            feat_channels=(8,),
-            upsample=1,
-        ),
-        pad_size_divisor=4,
-    ),
     'ILC': counts_head('LowerCountHead', peak_radius=2),
     'CAM + MSE': counts_head('PooledCountHead'),
     'Peak + MSE': counts_head('PooledCountHead', pooling='peak'),
@@ -388,10 +368,13 @@ def test_fast_inference_never_changes_a_count(name):
 @pytest.mark.parametrize('name', MODEL_CONFIGS)
 def test_half_precision_counts_nearly_the_same_or_is_refused(name):
     batch = batch_of(SHAPES, start=600)
+    model, refusal = None, ''
     try:
         model = prepared(trained(name), 'bf16')
     except ValueError as error:
-        assert 'cannot run in bf16' in str(error)
+        refusal = str(error)
+    if model is None:
+        assert 'cannot run in bf16' in refusal
         return
     for one, other in zip(predict(model, batch), predict(trained(name), batch), strict=True):
         # Boxes of a detector near its threshold come or go whole.

@@ -1,7 +1,7 @@
 """A run over many images and what is said at its end, shared by the command and the tools."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -94,7 +94,7 @@ def _first(names: list[str]) -> str:
     return ', '.join(names[:MOST_NAMES]) + more
 
 
-def run_counts(inferencer: CountInferencer, inputs: Inputs, **options: Any) -> tuple[CountRun, Iterator[CountResult]]:
+def run_counts(inferencer: CountInferencer, inputs: Inputs, **options: Any) -> tuple[CountRun, Generator[CountResult]]:
     """Check everything and prepare a run.
 
     Args:
@@ -115,7 +115,7 @@ def run_counts(inferencer: CountInferencer, inputs: Inputs, **options: Any) -> t
     return run, _followed(run, results)
 
 
-def _followed(run: CountRun, results: Iterator[CountResult]) -> Iterator[CountResult]:
+def _followed(run: CountRun, results: Iterator[CountResult]) -> Generator[CountResult]:
     started = perf_counter()
     for result in results:
         run.add(result)
