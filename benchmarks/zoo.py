@@ -1,7 +1,7 @@
 """Errors of the models that come along, on own generated scenes and on public data that they never saw.
 
 Own scenes are those of the test split of the model's recipe. Public data are looked up with
-`mmcount.testing.data_root` and left out if they are not on this machine; nothing about a model was chosen by them.
+`real_data.data_root` and left out if they are not on this machine; nothing about a model was chosen by them.
 Beside the untouched counts stand counts after a line fitted on a few labelled images (`--labelled`), the mean of
 `--draws` random draws, tested on all other images, and a counter that always gives the mean count of all images.
 
@@ -23,11 +23,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, DefaultScope
+from real_data import data_root
 from torch import nn
 
 from mmcount import zoo
-from mmcount.evaluation.functional import Heads, bias, fit_line_calibration, mae, rmse, score_points
-from mmcount.testing import data_root
+from mmcount.evaluation.functional import CrowdPoints, bias, fit_line_calibration, mae, rmse, score_points
 from mmcount.utils import register_all_modules
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -78,7 +78,7 @@ def predict(
             (sample,) = model.test_step(pseudo_collate([dataset[index]]))
         counts.append((float(sample.pred_counts.sum()), float(sample.gt_counts.sum())))
         record = score_points(
-            sample.pred_instances.points, Heads(sample.gt_instances.points.double().numpy()), [radius]
+            sample.pred_instances.points, CrowdPoints(sample.gt_instances.points.double().numpy()), [radius]
         )
         found += [record['fixed'][0], record['pred'], record['listed']]
     predicted, true = np.array(counts).T

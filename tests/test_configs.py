@@ -6,6 +6,7 @@ Nothing here names a config: a new one is found by itself.
 import copy
 import functools
 import importlib.util
+import inspect
 import json
 from pathlib import Path
 
@@ -134,6 +135,7 @@ def test_a_config_builds_its_parts_and_writes_scopes(path):
     best = cfg.default_hooks.checkpoint.get('save_best')
     assert best is None or best.split('/')[0] in prefixes
     for name in LOADERS:
+        check_options(cfg[name].dataset)
         dataset = inner(cfg[name].dataset)
         assert dataset.type.startswith(('mmcount.', 'mmdet.'))
         assert DATASETS.get(dataset.type) is not None
@@ -142,6 +144,19 @@ def test_a_config_builds_its_parts_and_writes_scopes(path):
             assert built(TRANSFORMS, step) is not None
     visualizer = dict(cfg.visualizer, name='visualizer-of-configs', vis_backends=None)
     assert VISUALIZERS.get(visualizer['type']) is not None
+
+
+def check_options(dataset):
+    """Whether a data set and what it wraps have all the options that a config gives them."""
+    known = set()
+    for one in DATASETS.get(dataset.type).__mro__:
+        parameters = inspect.signature(one.__init__).parameters.values()
+        known |= {parameter.name for parameter in parameters}
+        if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    assert set(dataset) - {'type', '_scope_'} <= known, dataset.type
+    if 'dataset' in dataset:
+        check_options(dataset.dataset)
 
 
 BUILT = {}
@@ -195,13 +210,17 @@ def test_a_shorter_run_anneals_its_rate_and_validates_in_proportion(path):
     if run_length(cfg) is None:  # fitted, not descended
         return
     name = 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
-    budget = 60
+    budget = 300
     short = read_config(path, {name: str(budget)})
     assert short.train_cfg[name] == budget
     interval = max(1, cfg.train_cfg.val_interval * budget // run_length(cfg))
     assert short.train_cfg.val_interval in (interval, cfg.train_cfg.val_interval)
-    assert short.train_cfg.val_interval <= budget or cfg.train_cfg.val_interval > run_length(cfg)
-    assert short.train_cfg.get('val_begin', 1) <= budget
+    # However short a run is, it is validated and saved.
+    for one in (short, read_config(path, {name: '1'})):
+        length = run_length(one)
+        assert one.train_cfg.val_interval <= length or cfg.train_cfg.val_interval > run_length(cfg)
+        assert one.train_cfg.get('val_begin', 1) <= length
+        assert one.default_hooks.checkpoint.interval <= length
     schedule = rates(short, steps_per_epoch=4)
     types = [scheduler['type'] for scheduler in short.get('param_scheduler') or []]
     if not types:
@@ -213,7 +232,8 @@ def test_a_shorter_run_anneals_its_rate_and_validates_in_proportion(path):
         assert steps == pytest.approx(expected, abs=1)
         assert schedule[-1] < max(schedule) / 2
     else:
-        assert schedule[-1] == pytest.approx(0, abs=1e-9)
+        # The last step is one step away from zero.
+        assert schedule[-1] < 0.02
         assert max(schedule) > 0.9
 
 

@@ -27,8 +27,8 @@ val_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
 test_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
 
 max_iters = 1000
-train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 3))
-default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 3)))
+train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 4))
+default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 4)))
 custom_hooks = [
     # The bias of the last layer starts at the mean density.
     dict(type='mmcount.DataInitHook', num_batches=2),

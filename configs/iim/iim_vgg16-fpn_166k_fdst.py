@@ -22,9 +22,9 @@ train_cfg = dict(
     _delete_=True,
     type='IterBasedTrainLoop',
     max_iters=max_iters,
-    val_begin=min(24 * 166, max_iters),
-    val_interval=4 * 166,
+    val_begin=max(1, max_iters * 6 // 250),
+    val_interval=max(1, max_iters // 250),
 )
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=False)]
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=4 * 166))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max(1, max_iters // 250)))
 log_processor = dict(by_epoch=False)

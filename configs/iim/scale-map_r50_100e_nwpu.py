@@ -40,7 +40,7 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 val_evaluator = dict(_delete_=True, type='mmcount.SizeMetric')
 test_evaluator = dict(_delete_=True, type='mmcount.SizeMetric')
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=2)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=min(2, max_epochs))
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-5, weight_decay=1e-4))

@@ -17,4 +17,4 @@ _base_ = [
 
 # No proposals are read in training, so only the validation does, every 20 epochs.
 model = dict(_delete_=True, type='mmcount.PeakSegmentor', counter=_base_.model)
-train_cfg = dict(val_interval=20)
+train_cfg = dict(val_interval=max(1, _base_.max_epochs // 15))

@@ -37,7 +37,7 @@ test_pipeline = [
 # Objects of three digits: a proposal that holds one digit holds a third of an object, which is what the density penalty
 # of instance segmentation is about.
 scene = dict(layout='triple', classes=(0, 11, 22, 33, 44, 55, 66, 77, 88, 99), part_size=12, scale_range=(0.8, 1.2))
-train_dataloader = dict(dataset=dict(scene=scene))
+train_dataloader = dict(dataset=dict(dataset=dict(scene=scene)))
 val_dataloader = dict(dataset=dict(with_mask=True, scene=scene, pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(with_mask=True, scene=scene, pipeline=test_pipeline))
 val_evaluator = [

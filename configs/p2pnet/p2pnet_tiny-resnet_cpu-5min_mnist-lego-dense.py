@@ -24,5 +24,5 @@ train_pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 max_iters = 1000
-train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 3))
-default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 3), save_best='loc/F1_l', rule='greater'))
+train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 4))
+default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 4), save_best='loc/F1_l', rule='greater'))

@@ -32,10 +32,10 @@ model = dict(
         dict(layer='backbone.classifier.4'),
     ],
     heat_layer='backbone.features.35',
-    svm=dict(max_count=4),
+    svm=dict(max_count=_base_.limit),
 )
-train_dataloader = dict(sampler=dict(shuffle=False), dataset=dict(pipeline=pipeline))
+train_dataloader = dict(sampler=dict(shuffle=False), dataset=dict(dataset=dict(pipeline=pipeline)))
 val_dataloader = dict(batch_size=16, dataset=dict(pipeline=pipeline))
 test_dataloader = dict(batch_size=16, dataset=dict(pipeline=pipeline))
-val_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=4), dict(type='mmcount.CountMetric')]
-test_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=4), dict(type='mmcount.CountMetric')]
+val_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=_base_.limit), dict(type='mmcount.CountMetric')]
+test_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=_base_.limit), dict(type='mmcount.CountMetric')]

@@ -29,8 +29,8 @@ train_pipeline = [
 train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
 
 max_iters = 1000
-train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 3))
-default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 3)))
+train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 4))
+default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 4)))
 custom_hooks = [
     # The bias of the last layer starts at the mean density.
     dict(type='mmcount.DataInitHook', num_batches=2),

@@ -30,8 +30,8 @@ model = dict(
     classifier=_base_.vgg16,
     maps={'backbone.features.29': 20, 'backbone.features.27': 50},
 )
-train_dataloader = dict(sampler=dict(shuffle=False), dataset=dict(pipeline=pipeline))
+train_dataloader = dict(sampler=dict(shuffle=False), dataset=dict(dataset=dict(pipeline=pipeline)))
 val_dataloader = dict(batch_size=16, dataset=dict(pipeline=pipeline))
 test_dataloader = dict(batch_size=16, dataset=dict(pipeline=pipeline))
-val_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=4), dict(type='mmcount.CountMetric')]
-test_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=4), dict(type='mmcount.CountMetric')]
+val_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=_base_.limit), dict(type='mmcount.CountMetric')]
+test_evaluator = [dict(type='mmcount.SubitizingMetric', max_count=_base_.limit), dict(type='mmcount.CountMetric')]

@@ -30,6 +30,6 @@ val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.Localizati
 test_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
 
 max_iters = 1000
-train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 3))
-default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 3)))
+train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 4))
+default_hooks = dict(checkpoint=dict(interval=max(1, max_iters // 4)))
 custom_hooks = [dict(type='mmcount.RandomStateHook'), dict(type='mmcount.CountCalibrationHook')]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from mmcount.registry import DATASETS
+from mmcount.utils.coco_json import parse_box, read_coco
 from mmcount.utils.errors import AnnotationError, did_you_mean
+from mmcount.utils.numbers import parse_count
 
 from .count_dataset import CountDataset
-from .formats.coco_json import HALVES, half_of, image_order, parse_box, read_coco, read_id_list
-from .formats.numbers import parse_count
+from .formats.coco_splits import HALVES, half_of, image_order, read_id_list
 
 
 @DATASETS.register_module()

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmcount.utils.errors import AnnotationError
-
-from .formats.numbers import MAX_COUNT
+from mmcount.utils.numbers import MAX_COUNT
 
 # name, shape and type of the arrays with one entry per object
 _ARRAYS: tuple[tuple[str, tuple[int, ...], type], ...] = (

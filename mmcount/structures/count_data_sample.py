@@ -15,19 +15,36 @@ class CountDataSample(DetDataSample):
 
     Symbols: C classes, N annotated objects, P predicted objects, (h, w) the cells of a map.
 
-    ===========================  ================  ==========================================================
-    field                        shape, unit       meaning
-    ===========================  ================  ==========================================================
-    ``gt_instances.points``      (N, 2) px         (x, y), pixel centres at integers
-    ``gt_instances.counts``      (N,) int64 >= 1   objects inside each box
-    ``gt_counts``                (C,) objects      objects of each class in the image
-    ``gt_map.data``              (C, h, w)         the codec's encoding of the ground truth
-    ``pred_instances``           P                 ``points`` or ``bboxes``, ``labels``, ``scores``, ``counts``
-    ``pred_counts``              (C,) objects      never rounded
-    ``pred_density.data``        (C, h, w)         objects per cell; sums to ``pred_counts``
-    ``pred_interval``            (C, 2) objects    lower and upper bound, where a method can say it
-    ``saturated``                bool              a cap of the method was reached: the count is a lower bound
-    ===========================  ================  ==========================================================
+    ================================  ================  =====================================================
+    field                             shape, unit       meaning
+    ================================  ================  =====================================================
+    ``gt_instances.points``           (N, 2) px         (x, y), pixel centres at integers
+    ``gt_instances.bboxes``           (N, 4) px         as in mmdet, like ``labels`` and ``masks``
+    ``gt_instances.counts``           (N,) int64 >= 1   objects inside each box
+    ``gt_instances.count_weights``    (N,)              0 for counts of boxes that a crop has cut
+    ``gt_instances.sigmas, levels``   (N, 2), (N,)      radii, px, and size levels of the NWPU-Crowd benchmark
+    ``ignored_instances``                               objects that need not be found
+    ``gt_counts``                     (C,) objects      objects of each class in the whole image
+    ``gt_map``                        (K, h, w) each    targets of the codec by name; meta: ``codec``
+    ``gt_void_mask``                  (H, W) bool       pixels without annotation
+    ``proposals``                                       ``masks`` and ``scores``, before any resizing
+    ``pred_instances``                P                 ``points`` or ``bboxes``, ``labels``, ``scores``; maybe
+                                                        ``counts``, ``count_scores``, ``ellipses``, ``masks``
+    ``pred_counts``                   (C,) objects      never rounded
+    ``pred_density.data``             (C, h, w)         objects per cell; sums to ``pred_counts``; meta:
+                                                        ``extent`` (left, top, right, bottom), px
+    ``pred_calibrated_counts``        (C,) objects      after the fitted line; absent if none was fitted
+    ``pred_interval``                 (C, 2) objects    bounds of the calibrated count; absent if not fitted
+    ``pred_spread``                   (C,) objects      deviation of the method's own estimates
+    ``pred_count_scores``             (M + 1,)          scores of each count up to M
+    ``pred_scores``                   (C,)              of image classifiers
+    ``saturated``                     bool              a cap was reached: the count is a lower bound
+    ================================  ================  =====================================================
+
+    Places are in pixels of the original image in predictions and in evaluation, and in pixels of the network's input in
+    training. Beside mmdet's meta information: ``count_score_thr``, the lowest score of an instance that belongs to
+    ``pred_counts``; ``gt_mismatch``, why the annotations do not lie on the original image; ``halo``, pixels of context
+    around a crop.
 
     Example:
         >>> sample = CountDataSample()

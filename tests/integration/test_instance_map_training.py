@@ -126,7 +126,7 @@ def test_crowds_from_their_files_to_scores(tmp_path):
         pytest.skip('the ShanghaiTech B sample is not on this machine; set MMCOUNT_DATA_ROOT')
     register_all_modules()
     cfg = Config.fromfile(CONFIGS / 'iim-points_hrnet-w48_2000e_shanghaitech-b.py')
-    codec, model = cfg.codec, Config.fromfile(LEGO).model
+    codec, model = cfg.model.head.codec, Config.fromfile(LEGO).model
     cfg.model = model
     cfg.model.head.codec = codec
     narrow(cfg.model)

@@ -18,7 +18,7 @@ from mmcount.ops.reference import components as components_reference
 from mmcount.ops.reference import peaks as peaks_reference
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-EMULATION = Path(__file__).parent / 'cuda_emulation'
+EMULATION = Path(__file__).parents[1] / 'test_ops' / 'cuda_emulation'
 SCHEMAS = {
     'find_peaks': '(Tensor x, int radius, float? threshold, int border) -> (Tensor, Tensor)',
     'peak_stimulation': ('(Tensor x, int radius, str filter, float level, bool mean_grad) -> (Tensor, Tensor, Tensor)'),

@@ -13,6 +13,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 
+from benchmarks.real_data import data_root
+from mmcount.engine.config import read_config
 from mmcount.registry import MODELS
 from mmcount.utils import register_all_modules
 
@@ -40,22 +42,18 @@ def own_data(tmp_path):
     return root
 
 
+def narrow(model):
+    model.backbone.update(stem_channels=8, base_channels=8)
+    model.head.in_channels = (16,) if isinstance(model.head.in_channels, (list, tuple)) else 16
+
+
 def runner_of(path, root, work_dir, steps):
+    """A runner of the config with the options that a user gives, and a narrow backbone."""
     register_all_modules()
-    cfg = Config.fromfile(path)
-    for phase in ('train', 'val', 'test'):
-        loader = cfg[f'{phase}_dataloader']
-        loader.update(num_workers=0, persistent_workers=False)
-        loader.dataset.data_root = str(root)
-    if cfg.test_evaluator is not None and not isinstance(cfg.test_evaluator, list):
-        cfg.test_evaluator.pop('baseline', None)
+    cfg = read_config(path, dict(data_root=str(root), num_workers='0', max_iters=str(steps), work_dir=str(work_dir)))
     cfg.train_dataloader.batch_size = 4
-    cfg.train_cfg.update(max_iters=steps, val_interval=steps)
-    cfg.default_hooks.checkpoint.interval = steps
-    cfg.param_scheduler = []
-    cfg.model.backbone.update(stem_channels=8, base_channels=8)
-    cfg.model.head.in_channels = (16,) if isinstance(cfg.model.head.in_channels, (list, tuple)) else 16
-    cfg.work_dir, cfg.experiment_name = str(work_dir), f'{path.stem}_{os.urandom(4).hex()}'
+    narrow(cfg.model)
+    cfg.experiment_name = f'{path.stem}_{os.urandom(4).hex()}'
     return Runner.from_cfg(cfg)
 
 
@@ -93,6 +91,42 @@ def test_a_few_steps_lower_the_error_of_the_count(path, own_data, tmp_path):
         optimizer.step()
         errors.append(float(losses['count_error']))
     assert np.mean(errors[-5:]) < 0.5 * max(np.mean(errors[:5]), 1.0)
+
+
+@pytest.mark.parametrize('name', ['p2pnet', 'dm-count'])
+def test_crowds_from_their_files_to_scores(name, tmp_path):
+    """ShanghaiTech B as downloaded: two steps of a narrow network by the published pipelines, errors of test images."""
+    root = data_root('shanghaitech_b_sample')
+    if root is None:
+        pytest.skip('the ShanghaiTech B sample is not on this machine; set MMCOUNT_DATA_ROOT')
+    register_all_modules()
+    (path,) = (one for one in PUBLISHED if name in one.stem and one.stem.endswith('shanghaitech-b'))
+    cfg, tiny = Config.fromfile(path), Config.fromfile(next(one for one in OWN if name in one.stem))
+    cfg.model = tiny.model
+    narrow(cfg.model)
+    for phase in ('train', 'val', 'test'):
+        loader = cfg[f'{phase}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False)
+        loader.dataset.update(data_root=str(root), indices=2)
+    for step in cfg.train_dataloader.dataset.pipeline:
+        if step['type'] == 'mmdet.RandomCrop':
+            step['crop_size'] = (128, 128)
+    cfg.train_dataloader.batch_size = 2
+    cfg.train_cfg.update(max_epochs=2, val_begin=2, val_interval=2)
+    cfg.default_hooks.checkpoint.interval = 2
+    cfg.work_dir, cfg.experiment_name = str(tmp_path), f'{path.stem}_{os.urandom(4).hex()}'
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    metrics = runner.test()
+    assert all(math.isfinite(value) for value in metrics.values())
+    annotated = [len(runner.test_dataloader.dataset.get_data_info(index)['points']) for index in range(2)]
+    # A counter that finds nothing errs by all that the files say.
+    with torch.no_grad():
+        for parameter in runner.model.head.parameters():
+            parameter.zero_()
+        if name == 'p2pnet':
+            runner.model.head.logits[-1].bias[0::2] = 9.0
+    assert runner.test_loop.run()['count/MAE'] == pytest.approx(sum(annotated) / 2)
 
 
 def test_published_schedules_cover_all_published_data():

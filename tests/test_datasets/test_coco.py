@@ -7,7 +7,7 @@ from pycocotools import mask as coco_mask
 
 from benchmarks.real_data import data_root
 from mmcount.datasets import AnnotationError, COCOCounts
-from mmcount.datasets.formats.coco_json import half_of, image_order
+from mmcount.datasets.formats.coco_splits import half_of, image_order
 
 PIPELINE = Compose(
     [

@@ -2,8 +2,11 @@
 # thresholds ten times slower (with VGG16 fifty times). Validation every 4 epochs, from the 24th on; the checkpoint of
 # the best F1 on validation images is the result.
 max_epochs = 600
+val_interval = min(4, max_epochs)
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=min(24, max_epochs), val_interval=4)
+train_cfg = dict(
+    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=min(24, max_epochs), val_interval=val_interval
+)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -19,7 +22,9 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=4, save_best='loc/F1_l', rule='greater', max_keep_ckpts=2),
+    checkpoint=dict(
+        type='CheckpointHook', interval=val_interval, save_best='loc/F1_l', rule='greater', max_keep_ckpts=2
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='mmcount.CountVisualizationHook'),
     config_check=dict(type='mmcount.ConfigCheckHook'),

@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mmcount.datasets.formats.coco_json import parse_box, read_coco
 from mmcount.datasets.formats.images import image_size
 from mmcount.datasets.formats.locount_classes import LOCOUNT_CLASSES
 from mmcount.datasets.formats.locount_text import (
@@ -21,9 +20,10 @@ from mmcount.datasets.formats.locount_text import (
     locount_label,
     read_locount,
 )
-from mmcount.datasets.formats.numbers import Number, parse_count
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.coco_json import parse_box, read_coco
 from mmcount.utils.errors import AnnotationError
+from mmcount.utils.numbers import Number, parse_count
 
 T = TypeVar('T')
 Progress = Callable[[Sequence[T]], Iterable[T]]

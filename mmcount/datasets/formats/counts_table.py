@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmcount.utils.errors import AnnotationError, did_you_mean
+from mmcount.utils.numbers import MAX_COUNT
 
-from .numbers import MAX_COUNT
 from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, Table, read_table
 
 COLUMN_NAMES = {'image': IMAGE_NAMES, 'class': CLASS_NAMES, 'count': ('count', 'counts', 'number', 'num')}

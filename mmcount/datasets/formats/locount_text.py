@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from mmcount.utils.errors import AnnotationError, did_you_mean
+from mmcount.utils.numbers import Number, parse_count
 
 from .locount_classes import LOCOUNT_CLASSES
-from .numbers import Number, parse_count
 from .tables import read_text
 
 _FILE = re.compile(r'\d+\.txt', re.ASCII)

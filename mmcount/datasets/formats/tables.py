@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmcount.utils.errors import AnnotationError
-
-from .numbers import MAX_FLOAT32, parse_number
+from mmcount.utils.numbers import MAX_FLOAT32, parse_number
 
 SEPARATORS = (',', ';', '\t')
 IMAGE_NAMES = ('image', 'img', 'file', 'filename', 'image_name', 'image_path')

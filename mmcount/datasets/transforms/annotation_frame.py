@@ -50,15 +50,15 @@ def annotation_mismatch(results: dict) -> str | None:
     return None
 
 
-def check_before_resize(results: dict, name: str) -> None:
-    """Refuse annotations that do not lie on the image because it was resized before they were loaded.
+def check_resized(results: dict, name: str) -> None:
+    """Refuse objects that do not lie on their resized image because they were loaded after it was resized.
 
     Raises:
-        ValueError: The image was resized and its objects were not.
+        ValueError: The objects are where they were annotated.
     """
-    scale = tuple(results.get('scale_factor', (1.0, 1.0)))
-    if any(one != 1 for one in scale) and len(results['gt_bboxes']) and annotations_moved(results) is False:
+    if len(results['gt_bboxes']) and annotations_moved(results) is False:
         raise ValueError(
-            f'{name} was resized by {scale} before its annotations were loaded, so they do not lie on it; load them '
-            "before the geometric transforms, or set image_counts='annotations' of PackCountInputs for evaluation"
+            f'{name} was resized by {tuple(results["scale_factor"])} before its annotations were loaded, so they do '
+            "not lie on it; load them before the geometric transforms, or set image_counts='annotations' of "
+            'PackCountInputs for evaluation'
         )

@@ -15,7 +15,7 @@ from mmcount.codecs.base import CountCodec, build_codec
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountDataSample, CountedBoxes, Objects, PointBoxes
 
-from .annotation_frame import annotation_mismatch, check_before_resize
+from .annotation_frame import annotation_mismatch, check_resized
 from .loading import image_name
 
 
@@ -195,7 +195,8 @@ class PackCountInputs(BaseTransform):
         ignored = _ignore_flags(results)
         keep = np.ones_like(ignored)
         if self.image_counts == 'recompute':
-            check_before_resize(results, image_name(results))
+            if tuple(results.get('scale_factor', (1.0, 1.0))) != (1.0, 1.0):
+                check_resized(results, image_name(results))
             img_shape = results['img'].shape[:2] if 'img' in results else results['img_shape']
             keep = _visible(results['gt_bboxes'], img_shape)
             if self.min_visible_fraction is not None and 'bboxes' in instances:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcount.datasets.formats.coco_json import parse_box, read_coco
-from mmcount.datasets.formats.numbers import parse_count
 from mmcount.utils.atomic import open_atomic
+from mmcount.utils.coco_json import parse_box, read_coco
 from mmcount.utils.errors import AnnotationError
+from mmcount.utils.numbers import parse_count
 
 Arrays = dict[str, NDArray[Any]]
 

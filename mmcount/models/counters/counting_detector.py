@@ -14,7 +14,7 @@ from mmcount.codecs import BoxAttributeCodec, BoxCountCodec
 from mmcount.models.roi_heads.boxes import jitter_boxes, poolable_boxes
 from mmcount.registry import MODELS, TASK_UTILS
 from mmcount.structures import CountDataSample
-from mmcount.structures.sample_fields import count_instances
+from mmcount.structures.sample_fields import SCORE_THR, count_instances
 
 from .detector_features import check_levels, given_features
 from .detector_kinds import detected_classes
@@ -108,7 +108,7 @@ class CountingDetector(DetectorWrapper):
         head = dict(type='mmcount.RoICountHead', in_channels=self.count_roi_extractor.out_channels)
         self.count_head: nn.Module = MODELS.build({**head, **count_head})
         self._read_train_cfg(count_train_cfg or {})
-        self.count_test_cfg = _with_defaults(dict(score_thr=0.3), count_test_cfg or {}, 'count_test_cfg')
+        self.count_test_cfg = _with_defaults(dict(score_thr=SCORE_THR), count_test_cfg or {}, 'count_test_cfg')
 
     def _read_train_cfg(self, options: Mapping[str, Any]) -> None:
         assigner = dict(

@@ -173,3 +173,13 @@ def test_responses_peak_at_sure_proposals():
     assert responses.shape == (1, 1, 2, 2)
     assert responses.argmax() == 2
     assert responses.max().item() == pytest.approx(torch.tensor(4.0).sigmoid().item())
+
+
+@pytest.mark.parametrize('stride', [4, 16])
+def test_a_codec_of_another_stride_neither_trains_nor_counts(stride):
+    head = head_of(dict(CODEC, stride=stride))
+    maps = tuple(torch.zeros(1, 8, 4, 4) for _ in range(2))
+    samples = [sample_of([(3, 4)], (32, 32))]
+    for run in (head.loss, head.predict):
+        with pytest.raises(ValueError, match=r'has a map of .* but the network gives \(4, 4\)'):
+            run(maps, samples)
