@@ -197,5 +197,4 @@ def _follow(run: 'CountRun', results: Any, quiet: bool) -> None:
         for result in results:
             if not quiet:
                 print(f'{result.image}: {result.summary()}', flush=True)
-            done = run.counted + len(run.failed)
-            shown.update(task, completed=done, speed=f'{done / max(run.seconds, 1e-9):.1f} images/s')
+            shown.update(task, completed=run.counted + len(run.failed), speed=run.speed)
