@@ -270,6 +270,8 @@ def small_dataset(pipeline, num_classes):
             step['min_size'] = (4 * SIDE, 4 * SIDE)
         if step['type'] == 'mmdet.Resize' and 'scale' in step:
             step['scale'] = (8 * SIDE, 8 * SIDE)
+        if step['type'] == 'mmcount.ResizeToSideRange':
+            step.update(short=(None, None), long=(4 * SIDE, 8 * SIDE))
         if step['type'] == 'mmcount.LoadMaskProposals':
             step['source'] = dict(type='mmcount.HierarchicalProposals')
     classes = tuple(f'class-{index}' for index in range(num_classes))
@@ -361,7 +363,7 @@ def test_point_and_count_with_vgg_sees_what_the_paper_says(path):
         assert all(outputs[name].shape == (512, 14, 14) for name in pointer.maps)
     else:
         assert outputs[counter.heat_layer].shape == (512, 14, 14)
-    assert cfg.train_dataloader.dataset.pipeline[1]['scale'] == (224, 224)
+    assert inner(cfg.train_dataloader.dataset).pipeline[1]['scale'] == (224, 224)
 
 
 @pytest.mark.parametrize(
