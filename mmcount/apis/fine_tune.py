@@ -55,7 +55,7 @@ def fine_tune(
             group['lr'] = LEARNING_RATE * (1 - step / steps)
         losses = model.train_step(next(batches), wrapper)
         if step % 10 == 0 or step == steps - 1:
-            print_log(f'fine-tuning, step {step + 1} of {steps}: loss {float(losses["loss"]):.4f}', 'current')
+            print_log(f'fine-tuning, step {step + 1} of {steps}: loss {losses["loss"].item():.4f}', 'current')
     model.eval()
     assert source.checkpoint is not None
     source.checkpoint = {**source.checkpoint, 'state_dict': {k: v.cpu() for k, v in model.state_dict().items()}}
