@@ -85,10 +85,10 @@ class TableDataset(CountDataset):
         for name, line in zip(table.classes, table.lines, strict=True):
             if name not in labels:
                 hint = did_you_mean(name, classes)
-                found = ','.join(sorted(set(table.classes)))
+                names = ','.join(sorted(set(table.classes)))
                 raise AnnotationError(
                     f'class {name!r} is unknown, expected one of {classes}{hint}; metainfo names the classes, and in '
-                    f'the configs of own data the option classes={found}',
+                    f'the configs of own data the option classes={names}',
                     self.ann_file,
                     line,
                 )
