@@ -119,7 +119,7 @@ def test_a_config_says_its_command_hardware_time_and_figures():
 
 
 def test_metafiles_model_index_and_tables_are_up_to_date():
-    stale = [path for path, text in script().generated().items() if path.read_text(encoding='utf-8') != text]
+    stale = [path for path, text in script().generated(ROOT).items() if path.read_text(encoding='utf-8') != text]
     assert stale == [], 'run python tools/misc/update_model_index.py'
 
 
