@@ -1,13 +1,29 @@
-"""The data contract: what a sample carries from the data set to the metric."""
+"""Data contract: the fields of a sample from the data set to the metric."""
+
+from typing import Any
 
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData, PixelData
-from torch import Tensor
 
 #: `numpy()` and `tensor()` of a sample turn one into the other.
 _NUMBERS = (torch.Tensor, np.ndarray)
+
+
+def _field(name: str, kind: type | tuple[type, ...], doc: str) -> Any:
+    """Property of a field whose type is checked when it is set, as MMEngine's samples have it."""
+
+    def get(sample: 'CountDataSample') -> Any:
+        return getattr(sample, f'_{name}')
+
+    def put(sample: 'CountDataSample', value: Any) -> None:
+        sample.set_field(value, f'_{name}', dtype=kind)
+
+    def delete(sample: 'CountDataSample') -> None:
+        delattr(sample, f'_{name}')
+
+    return property(get, put, delete, doc)
 
 
 class CountDataSample(DetDataSample):
@@ -73,80 +89,11 @@ class CountDataSample(DetDataSample):
     def pred_instances(self) -> None:
         del self._pred_instances
 
-    @property
-    def gt_counts(self) -> Tensor:
-        """(C,) objects of each class in the whole image."""
-        return self._gt_counts
-
-    @gt_counts.setter
-    def gt_counts(self, value: Tensor) -> None:
-        self.set_field(value, '_gt_counts', dtype=_NUMBERS)
-
-    @gt_counts.deleter
-    def gt_counts(self) -> None:
-        del self._gt_counts
-
-    @property
-    def gt_map(self) -> PixelData:
-        """``data`` (C, h, w): the target of the network."""
-        return self._gt_map
-
-    @gt_map.setter
-    def gt_map(self, value: PixelData) -> None:
-        self.set_field(value, '_gt_map', dtype=PixelData)
-
-    @gt_map.deleter
-    def gt_map(self) -> None:
-        del self._gt_map
-
-    @property
-    def pred_counts(self) -> Tensor:
-        """(C,) predicted objects of each class, never rounded."""
-        return self._pred_counts
-
-    @pred_counts.setter
-    def pred_counts(self, value: Tensor) -> None:
-        self.set_field(value, '_pred_counts', dtype=_NUMBERS)
-
-    @pred_counts.deleter
-    def pred_counts(self) -> None:
-        del self._pred_counts
-
-    @property
-    def pred_density(self) -> PixelData:
-        """``data`` (C, h, w): predicted objects per cell."""
-        return self._pred_density
-
-    @pred_density.setter
-    def pred_density(self, value: PixelData) -> None:
-        self.set_field(value, '_pred_density', dtype=PixelData)
-
-    @pred_density.deleter
-    def pred_density(self) -> None:
-        del self._pred_density
-
-    @property
-    def pred_interval(self) -> Tensor:
-        """(C, 2) lower and upper bound of the count."""
-        return self._pred_interval
-
-    @pred_interval.setter
-    def pred_interval(self, value: Tensor) -> None:
-        self.set_field(value, '_pred_interval', dtype=_NUMBERS)
-
-    @pred_interval.deleter
-    def pred_interval(self) -> None:
-        del self._pred_interval
-
-    @property
-    def saturated(self) -> bool:
-        """Whether a cap of the method was reached."""
-        return self._saturated
-
-    @saturated.setter
-    def saturated(self, value: bool) -> None:
-        self.set_field(value, '_saturated', dtype=bool)
-
-    @saturated.deleter
-    def saturated(self) -> None:
-        del self._saturated
+    gt_counts = _field('gt_counts', _NUMBERS, '(C,) objects of each class in the whole image.')
+    gt_map = _field('gt_map', PixelData, 'Targets of the codec by name, (K, h, w) each.')
+    pred_counts = _field('pred_counts', _NUMBERS, '(C,) predicted objects of each class, never rounded.')
+    pred_density = _field('pred_density', PixelData, '``data`` (C, h, w): predicted objects per cell.')
+    pred_calibrated_counts = _field('pred_calibrated_counts', _NUMBERS, '(C,) counts after the fitted line.')
+    pred_interval = _field('pred_interval', _NUMBERS, '(C, 2) lower and upper bound of the calibrated count.')
+    pred_spread = _field('pred_spread', _NUMBERS, "(C,) deviation of the method's own estimates.")
+    saturated = _field('saturated', bool, 'Whether a cap of the method was reached.')

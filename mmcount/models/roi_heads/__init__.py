@@ -3,10 +3,10 @@
 from .boxes import jitter_boxes, poolable_boxes
 from .cascade_count_roi_head import CascadeCountRoIHead
 from .count_bbox_head import BoxAndCount, CountBBoxHead
-from .count_head import RoICountHead
 from .count_output import build_codec, build_loss, output_init, stage_loss
 from .count_roi_head import CountRoIHead
 from .count_sampler import CountRandomSampler, with_gt_counts
+from .roi_count_head import RoICountHead
 
 __all__ = [
     'BoxAndCount',
