@@ -36,6 +36,10 @@ SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', '
 }
 # The classifiers of fitted counters are written from this one.
 USED_SECTIONS = frozenset({'data_preprocessor'})
+# Absent or None in most configs, and strings when they are set.
+TEXTS = ('experiment_name', 'load_from', 'work_dir')
+# Lengths of a run that configs compute schedules and intervals from.
+LENGTHS = ('max_iters', 'max_epochs')
 MISSING = object()
 
 
@@ -288,7 +292,13 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any] | None = Non
     plain = cfg.to_dict()
     values = {}
     for key, value in _flat(options):
-        values[key] = parse_value(value, _look_up(plain, key)) if isinstance(value, str) else value
+        current = '' if key in TEXTS else _look_up(plain, key)
+        values[key] = parse_value(value, current) if isinstance(value, str) else value
+    for name in LENGTHS:
+        # What is computed from the variable follows the loop too.
+        key = f'train_cfg.{name}'
+        if key in values and name not in values and _look_up(plain, name) == _look_up(plain, key) != MISSING:
+            values[name] = values[key]
     names = {key.partition('.')[0] for key in values}
     variables = names - SECTIONS | names & USED_SECTIONS & set(cfg)
     statements = {key: _statement(plain, key, values[key]) for key in values if key.partition('.')[0] in variables}

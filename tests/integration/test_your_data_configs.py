@@ -8,7 +8,9 @@ import pytest
 from mmengine.runner import Runner
 
 from mmcount.engine.config import read_config
+from mmcount.registry import DATASETS
 from mmcount.utils import register_all_modules
+from mmcount.utils.errors import AnnotationError
 from tests.builders import ROOT
 
 LEAVES = sorted((ROOT / 'configs' / 'your_data').glob('*.py'))
@@ -86,6 +88,14 @@ def test_own_images_train_and_validate_with_the_options_of_the_page(path, folder
     metrics = runner.test()
     assert any(name.split('/')[-1] in ('MAE', 'mAE', 'mean_accuracy') for name in metrics), metrics
     assert tuple(runner.test_dataloader.dataset.metainfo['classes']) == classes
+
+
+def test_classes_that_nobody_named_are_refused_with_the_option_that_names_them(folder):
+    register_all_modules()
+    path = next(one for one in LEAVES if one.stem.startswith('count-ception'))
+    cfg = read_config(path, {'data_root': str(folder), 'ann_file': 'points.csv'})
+    with pytest.raises(AnnotationError, match='--cfg-options classes=dead,live'):
+        DATASETS.build(cfg.train_dataloader.dataset)
 
 
 def test_there_is_a_config_for_each_kind_of_annotation():

@@ -76,6 +76,19 @@ def test_strings_arrive_as_given(leaf):
     assert read_config(leaf, {'data_root': "'/data/my cells'"}).data_root == '/data/my cells'
 
 
+def test_names_and_checkpoints_are_strings_though_the_config_has_none(leaf):
+    cfg = read_config(leaf, {'experiment_name': '2024', 'load_from': 'my runs/a,b.pth', 'work_dir': 'None'})
+    assert (cfg.experiment_name, cfg.load_from, cfg.work_dir) == ('2024', 'my runs/a,b.pth', None)
+
+
+def test_the_length_of_the_loop_is_the_variable_it_was_written_from(leaf, tmp_path):
+    base = tmp_path / 'base.py'
+    base.write_text(BASE.replace('steps', 'max_iters'))
+    assert read_config(leaf, {'train_cfg.max_iters': '100'}).train_cfg == dict(max_iters=100, val_interval=50)
+    base.write_text(BASE.replace('steps', 'max_iters') + 'train_cfg = dict(max_iters=6, val_interval=max_iters)\n')
+    assert read_config(leaf, {'train_cfg.max_iters': '100'}).train_cfg == dict(max_iters=100, val_interval=8)
+
+
 def test_a_name_that_the_config_does_not_have_is_refused(leaf):
     with pytest.raises(KeyError, match="no 'data_rot' to override; did you mean 'data_root'"):
         read_config(leaf, {'data_rot': 'x'})
