@@ -37,5 +37,5 @@ val_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
 test_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
 
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))
-train_cfg = dict(val_interval=50)
-default_hooks = dict(checkpoint=dict(interval=50))
+train_cfg = dict(val_interval=min(50, _base_.max_epochs))
+default_hooks = dict(checkpoint=dict(interval=min(50, _base_.max_epochs)))

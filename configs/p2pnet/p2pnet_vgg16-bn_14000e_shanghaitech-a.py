@@ -36,10 +36,10 @@ val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.Localizati
 test_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
 
 max_epochs = 14000
-train_cfg = dict(max_epochs=max_epochs, val_begin=min(20, max_epochs), val_interval=20)
+train_cfg = dict(max_epochs=max_epochs, val_begin=min(20, max_epochs), val_interval=min(20, max_epochs))
 optim_wrapper = dict(
     optimizer=dict(lr=1e-4),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))),
     clip_grad=dict(max_norm=0.1),
 )
-default_hooks = dict(checkpoint=dict(interval=20))
+default_hooks = dict(checkpoint=dict(interval=min(20, max_epochs)))
