@@ -132,6 +132,10 @@ def test_a_config_builds_its_parts_and_writes_scopes(path):
     prefixes = [built(METRICS, metric).prefix for metric in as_list(cfg.val_evaluator)]
     for metric in as_list(cfg.test_evaluator):
         assert built(METRICS, metric) is not None
+    # What is fitted on validation images is reported, and nothing else.
+    calibrates = 'mmcount.CountCalibrationHook' in [hook['type'] for hook in cfg.custom_hooks]
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        assert ('mmcount.CalibrationMetric' in [metric['type'] for metric in as_list(evaluator)]) == calibrates
     best = cfg.default_hooks.checkpoint.get('save_best')
     assert best is None or best.split('/')[0] in prefixes
     for name in LOADERS:

@@ -33,9 +33,10 @@ test_pipeline = [
 train_dataloader = dict(batch_size=10, dataset=dict(pipeline=train_pipeline, with_boxes=False))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
-val_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
-test_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
+test_evaluator = val_evaluator
 
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))
-train_cfg = dict(val_interval=min(50, _base_.max_epochs))
-default_hooks = dict(checkpoint=dict(interval=min(50, _base_.max_epochs)))
+val_interval = min(50, _base_.max_epochs)
+train_cfg = dict(val_interval=val_interval)
+default_hooks = dict(checkpoint=dict(interval=val_interval))

@@ -37,7 +37,7 @@ test_pipeline = [
 train_dataloader = dict(batch_size=10, dataset=dict(pipeline=train_pipeline, boxes_file=None))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, boxes_file=None))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, boxes_file=None))
-val_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
-test_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
+test_evaluator = val_evaluator
 
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))

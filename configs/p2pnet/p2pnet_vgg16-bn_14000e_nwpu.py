@@ -34,8 +34,12 @@ test_pipeline = [
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline, with_boxes=False))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
-val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
-test_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
+val_evaluator = [
+    dict(type='mmcount.CountMetric'),
+    dict(type='mmcount.CalibrationMetric'),
+    dict(type='mmcount.LocalizationMetric', sigmas=(4, 8)),
+]
+test_evaluator = val_evaluator
 
 max_epochs = 14000
 train_cfg = dict(max_epochs=max_epochs, val_begin=min(20, max_epochs), val_interval=min(20, max_epochs))

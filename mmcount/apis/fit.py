@@ -20,9 +20,9 @@ from mmcount.utils.errors import AnnotationError, did_you_mean
 from mmcount.zoo import Figure, ModelCard, write_model
 from mmcount.zoo.export import model_config
 
+from . import model_info
 from .inferencer import CountInferencer
 from .inputs import ImageInput, InputList
-from .model_info import test_dataset
 from .weights import file_sha256
 
 #: Two numbers are fitted for each class, and at least one image has to be left to see whether they hold.
@@ -225,7 +225,7 @@ def save_fitted(inferencer: CountInferencer, path: str | Path, fit: LineFit) -> 
 def _model_config(inferencer: CountInferencer) -> dict[str, Any]:
     """What a model file holds of a config."""
     cfg = dict(inferencer.source.cfg.items())
-    cfg.setdefault('test_pipeline', test_dataset(inferencer.source.cfg).get('pipeline'))
+    cfg.setdefault('test_pipeline', model_info.test_dataset(inferencer.source.cfg).get('pipeline'))
     return model_config(Config(cfg), inferencer.classes)
 
 

@@ -228,6 +228,7 @@ class CountInferencer(BaseInferencer):
                 options.json,
                 options.coco,
                 options.resume,
+                dict(score_thr=options.score_thr, calibrated=options.calibrated, scale=options.scale),
             )
             items = InputList([item for item in items if item.name not in files.done])
         return self._counted(items, options, files, return_vis)

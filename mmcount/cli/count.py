@@ -8,7 +8,7 @@ import typer
 
 from mmcount.utils.quiet import quiet_imports
 
-from .shared import fail, wrong_use
+from .shared import INTERRUPTED, fail, wrong_use
 
 if TYPE_CHECKING:
     from mmcount.apis.count_run import CountRun
@@ -157,7 +157,13 @@ def count_images(
             resume=resume,
             **how,
         )
-    _follow(run, results, quiet)
+    try:
+        _follow(run, results, quiet)
+    except KeyboardInterrupt:
+        results.close()
+        hint = f'; go on with the same options and --resume: {out}.partial' if out is not None else ''
+        typer.echo(f'\nInterrupted after {run.counted + len(run.failed)} of {run.images} images{hint}', err=True)
+        raise typer.Exit(INTERRUPTED) from None
     written = {'counts': out, 'objects': objects, 'overlays': overlay, 'JSON': json, 'COCO': coco}
     if not quiet:
         for line in run.summary():
@@ -191,5 +197,4 @@ def _follow(run: 'CountRun', results: Any, quiet: bool) -> None:
         for result in results:
             if not quiet:
                 print(f'{result.image}: {result.summary()}', flush=True)
-            done = run.counted + len(run.failed)
-            shown.update(task, completed=done, speed=f'{done / max(run.seconds, 1e-9):.1f} images/s')
+            shown.update(task, completed=run.counted + len(run.failed), speed=run.speed)

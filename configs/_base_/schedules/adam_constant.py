@@ -3,7 +3,10 @@
 max_epochs = 1000
 
 train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=min(50, max_epochs), val_interval=min(5, max_epochs)
+    type='EpochBasedTrainLoop',
+    max_epochs=max_epochs,
+    val_begin=min(50, max_epochs),
+    val_interval=min(5, max_epochs),
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -21,6 +24,7 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='mmcount.CountVisualizationHook'),
+    config_check=dict(type='mmcount.ConfigCheckHook'),
 )
 custom_hooks = [dict(type='mmcount.RandomStateHook'), dict(type='mmcount.CountCalibrationHook')]
 env_cfg = dict(

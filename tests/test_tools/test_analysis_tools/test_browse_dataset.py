@@ -50,6 +50,7 @@ def test_images_with_counts_alone_are_shown(tmp_path, monkeypatch, capsys, phase
         f"reader = dict(data_root='{tmp_path}/data/', metainfo=dict(classes=('cat', 'dog')))\n"
         + 'train_dataloader = dict(dataset=dict(dataset=reader))\n'
         + 'val_dataloader = test_dataloader = dict(dataset=reader)\n'
+        + "test_evaluator = [dict(type='mmcount.CountMetric')]\n"
     )
     out = tmp_path / 'out'
     monkeypatch.setattr(sys, 'argv', ['browse', str(config), '--phase', phase, '--output-dir', str(out)])
