@@ -268,6 +268,8 @@ def small_dataset(pipeline, num_classes):
             step['size'] = SIDE
         if step['type'] in ('mmcount.RandomScaleToMultiple', 'mmcount.ResizeToMinimum'):
             step['min_size'] = (4 * SIDE, 4 * SIDE)
+        if step['type'] == 'mmcount.ResizeToSideRange':
+            step.update(short=(None, None), long=(None, 8 * SIDE))
         if step['type'] == 'mmdet.Resize' and 'scale' in step:
             step['scale'] = (8 * SIDE, 8 * SIDE)
         if step['type'] == 'mmcount.LoadMaskProposals':
@@ -361,7 +363,7 @@ def test_point_and_count_with_vgg_sees_what_the_paper_says(path):
         assert all(outputs[name].shape == (512, 14, 14) for name in pointer.maps)
     else:
         assert outputs[counter.heat_layer].shape == (512, 14, 14)
-    assert cfg.train_dataloader.dataset.pipeline[1]['scale'] == (224, 224)
+    assert inner(cfg.train_dataloader.dataset).pipeline[1]['scale'] == (224, 224)
 
 
 @pytest.mark.parametrize(

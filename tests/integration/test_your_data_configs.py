@@ -61,7 +61,10 @@ def options(path, root):
     given |= {name: str(value) for name, value in dict(max_iters=2, max_epochs=1).items() if name in cfg}
     if 'img_scale' in cfg and cfg.train_cfg.type != 'mmcount.FitLoop':
         given['img_scale'] = '64,64'
-    if not path.stem.startswith(('c2p', 'p2c')):
+    for index, step in enumerate(cfg.get('train_pipeline', ())):
+        if step['type'] == 'mmcount.HaloCrop':
+            given[f'train_pipeline.{index}.size'] = '32'
+    if cfg.train_cfg.type != 'mmcount.FitLoop':
         given['train_dataloader.batch_size'] = '2'
     return given, CLASSES if several else ('object',)
 
