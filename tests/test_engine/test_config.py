@@ -63,6 +63,14 @@ def test_an_element_of_a_list_is_overridden(leaf):
     assert read_config(leaf, {'split.sizes.1': '5'}).train_dataloader.dataset.split.sizes == [3, 5]
 
 
+def test_an_element_of_a_longer_list_than_that_of_the_base_is_overridden(leaf, tmp_path):
+    (tmp_path / 'base.py').write_text('pipeline = [dict(size=1)]\ntrain_dataloader = dict(pipeline=pipeline)\n')
+    leaf.write_text(
+        "_base_ = './base.py'\npipeline = [dict(size=2), dict(size=3)]\ntrain_dataloader = dict(pipeline=pipeline)\n"
+    )
+    assert read_config(leaf, {'pipeline.1.size': '4'}).train_dataloader.pipeline == [dict(size=2), dict(size=4)]
+
+
 def test_dicts_and_values_of_python_are_merged(leaf):
     cfg = read_config(leaf, {'split': {'seed': 4}, 'train_cfg.max_iters': 3})
     assert cfg.val_dataloader.dataset.split == dict(seed=4, sizes=[3, 1])
