@@ -272,6 +272,8 @@ def small_dataset(pipeline, num_classes):
             step.update(short=(None, None), long=(None, 8 * SIDE))
         if step['type'] == 'mmdet.Resize' and 'scale' in step:
             step['scale'] = (8 * SIDE, 8 * SIDE)
+        if step['type'] == 'mmcount.ResizeToSideRange':
+            step.update(short=(None, None), long=(4 * SIDE, 8 * SIDE))
         if step['type'] == 'mmcount.LoadMaskProposals':
             step['source'] = dict(type='mmcount.HierarchicalProposals')
     classes = tuple(f'class-{index}' for index in range(num_classes))

@@ -76,6 +76,13 @@ def count_images(
         Path | None,
         typer.Option(help='File of the model with the line of --fit, .safetensors or .pth.', rich_help_panel=HOW),
     ] = None,
+    fine_tune: Annotated[
+        int,
+        typer.Option(
+            help='Steps of training on every other image of --fit (points, at least 6 images); 60 are a short one.',
+            rich_help_panel=HOW,
+        ),
+    ] = 0,
     score_thr: Annotated[
         float, typer.Option(help="Lowest score of a detector's box that counts.", rich_help_panel=HOW)
     ] = 0.3,
@@ -139,8 +146,10 @@ def count_images(
         )
         if (fit is None) != (save is None):
             raise ValueError('--fit and --save belong together: the fitted model needs a file')
+        if fine_tune and fit is None:
+            raise ValueError('--fine-tune needs --fit: the images to train on')
         if fit is not None and save is not None:
-            fitted = fit_counts(inferencer, fit, [one for one in inputs if Path(one).is_dir()], **how)
+            fitted = fit_counts(inferencer, fit, [one for one in inputs if Path(one).is_dir()], fine_tune, **how)
             save_fitted(inferencer, save, fitted)
             calibrated = True
             if not quiet:

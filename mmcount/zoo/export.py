@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from mmcount.utils import register_all_modules
+from mmcount.utils.safe_load import read_checkpoint
 
 from .card import ModelCard
 from .model_file import write_model
@@ -37,7 +37,7 @@ def export_checkpoint(
 
     Args:
         cfg: Config of the training.
-        checkpoint: Its checkpoint. It is unpickled, which runs code of the file: take one of your own.
+        checkpoint: Its checkpoint, read without running anything in it.
         card: Description of the model.
         out: File to write.
         precision: One of :data:`mmcount.zoo.PRECISIONS`.
@@ -48,8 +48,8 @@ def export_checkpoint(
     Raises:
         ValueError: The weights do not fit the model of the config, to the last tensor.
     """
-    state = torch.load(checkpoint, map_location='cpu', weights_only=False)
-    state = state.get('state_dict', state)
+    content = read_checkpoint(checkpoint)
+    state = content.get('state_dict', content)
     kept = model_config(cfg, card.classes)
     register_all_modules(init_default_scope=False)
     with DefaultScope.overwrite_default_scope(kept.get('default_scope', 'mmcount')):

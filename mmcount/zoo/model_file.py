@@ -1,8 +1,9 @@
 """Models in one file: weights, config and card in safetensors. Nothing in such a file is ever executed.
 
 The weights are those of a state dict. The metadata of the file holds ``mmcount_format``, ``config`` and ``card``, the
-last two as JSON: a config of literals, from which registries build. Matrices and kernels are stored in half precision,
-or as int8 with one scale per output channel under ``<name>::scale``; whatever has one dimension stays float32.
+last two as JSON: a config of literals, from which registries build. Matrices and kernels are stored in single or half
+precision, or as int8 with one scale per output channel under ``<name>::scale``; whatever has one dimension stays
+float32.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ['PRECISIONS', 'LoadedModel', 'ModelFileError', 'read_card', 'read_model', 'write_model']
 
-PRECISIONS = ('float16', 'int8')
+PRECISIONS = ('float32', 'float16', 'int8')
 _FORMAT = 1
 _SCALE = '::scale'
 # Longest header that is read: a guard against files of another kind.
@@ -180,6 +181,8 @@ def _stored(name: str, value: 'Tensor', precision: str) -> 'dict[str, Tensor]':
         return {name: value}
     if not bool(torch.isfinite(value).all()):
         raise ValueError(f'{name} holds values that are not finite')
+    if precision == 'float32':
+        return {name: value}
     if precision == 'int8':
         peaks = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True)
         scale = torch.where(peaks > 0, peaks / 127, torch.ones_like(peaks))

@@ -97,7 +97,7 @@ def test_classes_that_nobody_named_are_refused_with_the_option_that_names_them(f
     register_all_modules()
     path = next(one for one in LEAVES if one.stem.startswith('count-ception'))
     cfg = read_config(path, {'data_root': str(folder), 'ann_file': 'points.csv'})
-    with pytest.raises(AnnotationError, match='--cfg-options classes=dead,live'):
+    with pytest.raises(AnnotationError, match='option classes=dead,live'):
         DATASETS.build(cfg.train_dataloader.dataset)
 
 

@@ -21,7 +21,7 @@ def state():
     }
 
 
-@pytest.mark.parametrize(('precision', 'error'), [('float16', 5e-4), ('int8', 4e-3)])
+@pytest.mark.parametrize(('precision', 'error'), [('float32', 0), ('float16', 5e-4), ('int8', 4e-3)])
 def test_weights_come_back_within_their_precision(tmp_path, precision, error):
     path = tmp_path / 'x.safetensors'
     digest = write_model(path, CFG, state(), CARD, precision)
