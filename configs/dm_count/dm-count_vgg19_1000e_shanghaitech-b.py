@@ -13,6 +13,8 @@ _base_ = [
     '../_base_/schedules/adam_constant.py',
 ]
 
+codec = dict(_base_.model.head.codec)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='points'),
@@ -26,7 +28,7 @@ train_pipeline = [
     ),
     dict(type='mmdet.RandomCrop', crop_size=(512, 512), allow_negative_crop=True),
     dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmcount.GenerateTarget', codec=_base_.model.head.codec),
+    dict(type='mmcount.GenerateTarget', codec=codec),
     dict(type='mmcount.PackCountInputs'),
 ]
 test_pipeline = [

@@ -15,7 +15,8 @@ _base_ = [
     '../_base_/schedules/adam_constant.py',
 ]
 
-model = dict(head=dict(codec=dict(rows=4)))
+codec = dict(_base_.model.head.codec, rows=4)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='points'),

@@ -15,6 +15,8 @@ _base_ = [
     '../_base_/schedules/adam_constant.py',
 ]
 
+codec = dict(_base_.model.head.codec)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='points'),
