@@ -2,7 +2,7 @@
 
 The first images are easy and become harder one by one; the rate stays until the last twentieth of the run.
 
-Command:  python tools/train.py configs/countception/count-ception_cpu-60min_synthetic-cells.py
+Command:  python tools/train.py configs/countception/count-ception_cpu-40min_synthetic-cells.py
 Data:     Generated cells
 Hardware: one CPU core
 Time:     not measured
