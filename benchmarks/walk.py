@@ -4,11 +4,10 @@ A recipe for users' points is built on a few generated images, and ``sys.setprof
 
 * ``file to loss``: from building the data set that reads the table of points to the losses of one training batch;
 * ``output to compute``: from the return of the head's ``forward`` to the call of the metric's ``compute``, with one
-  test image;
+  test image, without the steps of a codec inside of its ``decode``;
 * ``sample to metrics``: from the sample with its prediction to the metrics, everything inside of ``compute`` too;
 * ``direct path``: of ``output to compute``, the public functions that hand on the result itself, i.e. return maps,
-  predictions, samples or records, or lists of them; and the metric's own that take it. Steps of a codec inside of its
-  ``decode`` are left out.
+  predictions, samples or records, or lists of them; and the metric's own that take it.
 
 The metric is the first of the config. Functions count once, whatever the number of their calls. Those of PyTorch and
 OpenMMLab do not count, nor do properties, comprehensions and lambdas, which some versions of Python run inline.
@@ -69,7 +68,8 @@ def is_property(frame: FrameType) -> bool:
     """Whether a frame reads or writes a property of its first argument."""
     code = frame.f_code
     owner = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    return isinstance(inspect.getattr_static(type(owner), code.co_name, None), property)
+    attributes = (one for base in type(owner).__mro__ for one in vars(base).values() if isinstance(one, property))
+    return any(getattr(function, '__code__', None) is code for one in attributes for function in (one.fget, one.fset))
 
 
 class Recorder:
@@ -186,14 +186,14 @@ def input_to_metrics(cfg: Config, model: Any) -> dict[str, list[Call]]:
 
     head, process, end = first(type(model.head).forward.__code__), first(metric.process.__code__), first(compute) + 1
     inside = next(index for index in range(head + 1, len(calls)) if calls[index].depth <= calls[head].depth)
-    direct, decoding = [], None
+    outer, decoding = [], None
     for call in calls[inside:end]:
         if decoding is not None and call.depth > decoding:
             continue
         decoding = call.depth if call.code is type(model.head.codec).decode.__code__ else None
-        if call.hands_on and not call.code.co_name.startswith('_'):
-            direct.append(call)
-    return {'output to compute': calls[inside:end], 'sample to metrics': calls[process:], 'direct path': direct}
+        outer.append(call)
+    direct = [call for call in outer if call.hands_on and not call.code.co_name.startswith('_')]
+    return {'output to compute': outer, 'sample to metrics': calls[process:], 'direct path': direct}
 
 
 def row(leg: str, calls: list[Call], commit: str) -> dict[str, Any]:

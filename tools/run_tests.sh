@@ -4,7 +4,7 @@
 # Usage: bash tools/run_tests.sh [argument of pytest ...]
 #
 # The summary of pytest comes last. The exit status is 0 only if every check passed; a failed one does not stop the
-# others.
+# others. Setting, optional: MMCOUNT_TEST_WORKERS, processes that run tests; default: cores, 4 at most.
 set -euo pipefail
 # shellcheck source=env/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env/common.sh"
@@ -13,6 +13,10 @@ cd "$ROOT"
 bash tools/setup_env.sh --tests
 # Small tensors gain nothing from threads, and several processes would fight for the cores.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MPLBACKEND=Agg
+
+# A file of tests stays in one process, so that what it trains once is shared. Each takes up to 3 GB.
+cores=$(nproc 2>/dev/null || echo 2)
+workers=${MMCOUNT_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
 
 failed=()
 
@@ -43,7 +47,9 @@ if ((${#tests[@]})); then
     check 'operators without the compiled part' env MMCOUNT_DISABLE_EXT=1 "$PY" -m pytest -q -m 'not slow' tests/test_ops
     check 'doctests' "$PY" -m pytest -q --doctest-modules mmcount
 fi
-check 'tests' "$PY" -m pytest ${tests[@]+"${tests[@]}"} "$@"
+parallel=()
+if ((${#tests[@]})); then parallel=(-n "$workers" --dist loadfile); fi
+check 'tests' "$PY" -m pytest ${parallel[@]+"${parallel[@]}"} ${tests[@]+"${tests[@]}"} "$@"
 
 if ((${#failed[@]})); then
     printf '\n'

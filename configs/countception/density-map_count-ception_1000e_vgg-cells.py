@@ -16,6 +16,7 @@ _base_ = [
 codec = dict(type='mmcount.DensityCodec', sigma=4, stride=1, padding=32, num_classes=1)
 
 model = dict(
+    backbone=dict(stride=codec['stride']),
     head=dict(
         _delete_=True,
         type='mmcount.DensityMapHead',

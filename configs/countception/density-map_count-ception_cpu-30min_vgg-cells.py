@@ -17,6 +17,7 @@ codec = dict(type='mmcount.DensityCodec', sigma=4, stride=4, padding=32, num_cla
 num_workers = 0
 
 model = dict(
+    backbone=dict(stride=codec['stride']),
     head=dict(
         _delete_=True,
         type='mmcount.DensityMapHead',

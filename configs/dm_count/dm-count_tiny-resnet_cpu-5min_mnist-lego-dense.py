@@ -13,13 +13,15 @@ _base_ = [
     '../_base_/schedules/adamw_bf16_cpu.py',
 ]
 
+codec = dict(_base_.model.head.codec)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),
     # Boxes are not clipped: a digit at the border of a crop keeps its centre.
     dict(type='mmdet.RandomCrop', crop_size=(128, 128), allow_negative_crop=True, bbox_clip_border=False),
     dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmcount.GenerateTarget', codec=_base_.model.head.codec),
+    dict(type='mmcount.GenerateTarget', codec=codec),
     dict(type='mmcount.PackCountInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -15,13 +15,15 @@ _base_ = [
     '../_base_/schedules/adam_constant.py',
 ]
 
+codec = dict(_base_.model.head.codec)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='points'),
     dict(type='mmcount.ResizeToSideRange', short=(384, None), long=(1920, 1920), divisor=16),
     dict(type='mmdet.RandomCrop', crop_size=(384, 384), allow_negative_crop=True),
     dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmcount.GenerateTarget', codec=_base_.model.head.codec),
+    dict(type='mmcount.GenerateTarget', codec=codec),
     dict(type='mmcount.PackCountInputs'),
 ]
 test_pipeline = [
@@ -33,9 +35,10 @@ test_pipeline = [
 train_dataloader = dict(batch_size=10, dataset=dict(pipeline=train_pipeline, with_boxes=False))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
-val_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
-test_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
+test_evaluator = val_evaluator
 
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))
-train_cfg = dict(val_interval=50)
-default_hooks = dict(checkpoint=dict(interval=50))
+val_interval = min(50, _base_.max_epochs)
+train_cfg = dict(val_interval=val_interval)
+default_hooks = dict(checkpoint=dict(interval=val_interval))

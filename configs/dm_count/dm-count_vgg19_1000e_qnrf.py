@@ -15,13 +15,15 @@ _base_ = [
     '../_base_/schedules/adam_constant.py',
 ]
 
+codec = dict(_base_.model.head.codec)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='points'),
     dict(type='mmcount.ResizeToSideRange', short=(512, 2048)),
     dict(type='mmdet.RandomCrop', crop_size=(512, 512), allow_negative_crop=True),
     dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmcount.GenerateTarget', codec=_base_.model.head.codec),
+    dict(type='mmcount.GenerateTarget', codec=codec),
     dict(type='mmcount.PackCountInputs'),
 ]
 test_pipeline = [
@@ -33,7 +35,7 @@ test_pipeline = [
 train_dataloader = dict(batch_size=10, dataset=dict(pipeline=train_pipeline, boxes_file=None))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, boxes_file=None))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, boxes_file=None))
-val_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
-test_evaluator = dict(_delete_=True, type='mmcount.CountMetric')
+val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.CalibrationMetric')]
+test_evaluator = val_evaluator
 
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))

@@ -34,7 +34,8 @@ test_pipeline = [
     dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),
     dict(type='mmcount.PackCountInputs', image_counts='annotations'),
 ]
-train_dataloader = dict(batch_size=6, drop_last=False, dataset=dict(pipeline=train_pipeline))
+num_workers = 4
+train_dataloader = dict(batch_size=6, num_workers=num_workers, drop_last=False, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 val_evaluator = dict(_delete_=True, type='mmcount.SizeMetric')

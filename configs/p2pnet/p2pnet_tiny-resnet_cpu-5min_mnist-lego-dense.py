@@ -13,6 +13,8 @@ _base_ = [
     '../_base_/schedules/adamw_bf16_cpu.py',
 ]
 
+codec = dict(_base_.model.head.codec)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='bboxes'),

@@ -15,6 +15,8 @@ _base_ = [
     '../_base_/schedules/adam_constant.py',
 ]
 
+codec = dict(_base_.model.head.codec)
+model = dict(head=dict(codec=codec))
 train_pipeline = [
     dict(type='mmcount.LoadImage'),
     dict(type='mmcount.LoadCountAnnotations', geometry='points'),
@@ -34,14 +36,18 @@ test_pipeline = [
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline, with_boxes=False))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, with_boxes=False))
-val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
-test_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
+val_evaluator = [
+    dict(type='mmcount.CountMetric'),
+    dict(type='mmcount.CalibrationMetric'),
+    dict(type='mmcount.LocalizationMetric', sigmas=(4, 8)),
+]
+test_evaluator = val_evaluator
 
 max_epochs = 14000
-train_cfg = dict(max_epochs=max_epochs, val_begin=min(20, max_epochs), val_interval=20)
+train_cfg = dict(max_epochs=max_epochs, val_begin=min(20, max_epochs), val_interval=min(20, max_epochs))
 optim_wrapper = dict(
     optimizer=dict(lr=1e-4),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))),
     clip_grad=dict(max_norm=0.1),
 )
-default_hooks = dict(checkpoint=dict(interval=20))
+default_hooks = dict(checkpoint=dict(interval=min(20, max_epochs)))

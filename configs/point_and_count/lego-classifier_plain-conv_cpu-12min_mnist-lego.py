@@ -33,4 +33,5 @@ default_hooks = dict(
         max_keep_ckpts=2,
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    config_check=dict(type='mmcount.ConfigCheckHook'),
 )

@@ -16,6 +16,7 @@ _base_ = [
 
 codec = dict(type='mmcount.DensityCodec', sigma=4, stride=4, padding=32, num_classes=len(_base_.classes))
 model = dict(
+    backbone=dict(stride=codec['stride']),
     head=dict(
         _delete_=True,
         type='mmcount.DensityMapHead',

@@ -14,4 +14,4 @@ _base_ = [
     '../_base_/schedules/sgd_300e.py',
 ]
 
-model = dict(head=dict(num_classes=len(_base_.classes)))
+model = dict(head=dict(num_classes=len(_base_.classes), limit=_base_.limit))

@@ -16,7 +16,7 @@ _base_ = [
     '../_base_/schedules/adamw_bf16_cpu.py',
 ]
 
-model = dict(head=dict(num_classes=len(_base_.classes)))
+model = dict(head=dict(num_classes=len(_base_.classes), limit=_base_.limit))
 train_dataloader = dict(sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
 default_hooks = dict(checkpoint=dict(save_best='count/mRMSE', rule='less'))
 custom_hooks = [

@@ -26,8 +26,12 @@ train_pipeline = [
     dict(type='mmcount.PackCountInputs'),
 ]
 train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
-val_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
-test_evaluator = [dict(type='mmcount.CountMetric'), dict(type='mmcount.LocalizationMetric', sigmas=(4, 8))]
+val_evaluator = [
+    dict(type='mmcount.CountMetric'),
+    dict(type='mmcount.CalibrationMetric'),
+    dict(type='mmcount.LocalizationMetric', sigmas=(4, 8)),
+]
+test_evaluator = val_evaluator
 
 max_iters = 1000
 train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters // 4))

@@ -8,6 +8,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from mmcount.models.deploy import prepare_inference
+from mmcount.models.layers import CountCalibration
 
 from .model_info import dataset_meta
 from .model_source import ModelSource
@@ -19,16 +20,15 @@ def config_scope(cfg: Any, scope: str) -> Any:
     return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or scope)
 
 
-def build_model(source: ModelSource, scope: str, precision: str = 'fp32') -> nn.Module:
+def build_model(source: ModelSource, scope: str) -> nn.Module:
     """The model of a source in evaluation mode, on the CPU, with ``cfg`` and ``dataset_meta``.
 
     Args:
         source: Config and weights.
         scope: Scope of a config that sets none.
-        precision: 'fp32' or 'bf16', see :func:`prepared`.
 
     Raises:
-        ValueError: The config has no model, the weights do not fit, or it cannot run in that precision.
+        ValueError: The config has no model, or the weights do not fit.
     """
     if source.cfg.get('model') is None:
         raise ValueError('the config has no model')
@@ -39,7 +39,7 @@ def build_model(source: ModelSource, scope: str, precision: str = 'fp32') -> nn.
             if unknown:
                 print_log(f'{source.weights}: {len(unknown)} tensors are not used, first {unknown[0]}', 'current')
         meta = dataset_meta(source.checkpoint, source.cfg, model)
-    model = prepared(revert_sync_batchnorm(model).eval(), precision)
+    model = revert_sync_batchnorm(model).eval()
     model.dataset_meta = meta
     model.cfg = source.cfg
     return model
@@ -59,3 +59,9 @@ def prepared(model: nn.Module, precision: str) -> nn.Module:
         if precision == 'fp32':
             return model
         raise ValueError(f"{type(model).__name__} cannot run in {precision}: {error}; use precision='fp32'") from error
+
+
+def is_fitted(model: nn.Module) -> bool:
+    """Whether a model gives calibrated counts: a line was fitted on labelled images."""
+    calibration = getattr(model, 'calibration', None)
+    return isinstance(calibration, CountCalibration) and bool(calibration.fitted)

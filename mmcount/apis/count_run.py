@@ -1,7 +1,7 @@
 """A run over many images and what is said at its end, shared by the command and the tools."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -50,6 +50,20 @@ class CountRun:
             self.totals[name] += value
 
     @property
+    def speed(self) -> str:
+        """Images per second, or seconds per image if that is more.
+
+        Example:
+            >>> CountRun({}, counted=10, seconds=4.0).speed, CountRun({}, counted=2, seconds=5.0).speed
+            ('2.5 images/s', '2.5 s per image')
+        """
+        done = self.counted + len(self.failed)
+        if not done or not self.seconds:
+            return ''
+        rate = done / self.seconds
+        return f'{rate:.1f} images/s' if rate >= 1 else f'{1 / rate:.1f} s per image'
+
+    @property
     def exit_code(self) -> int:
         """0 if every image was counted, 1 if some failed."""
         return 1 if self.failed else 0
@@ -68,7 +82,7 @@ class CountRun:
             left out as no images: 1 .txt
         """
         totals = ', '.join(f'{name} {round_count(value)}' for name, value in self.totals.items())
-        speed = f' in {self.seconds:.1f} s ({self.counted / self.seconds:.1f} images/s)' if self.seconds else ''
+        speed = f' in {self.seconds:.1f} s ({self.speed})' if self.seconds else ''
         before = f', {self.before} before' if self.before else ''
         lines = [f'{_images(self.counted)} counted{before}{speed}: {totals}']
         if self.failed:
@@ -94,7 +108,7 @@ def _first(names: list[str]) -> str:
     return ', '.join(names[:MOST_NAMES]) + more
 
 
-def run_counts(inferencer: CountInferencer, inputs: Inputs, **options: Any) -> tuple[CountRun, Iterator[CountResult]]:
+def run_counts(inferencer: CountInferencer, inputs: Inputs, **options: Any) -> tuple[CountRun, Generator[CountResult]]:
     """Check everything and prepare a run.
 
     Args:
@@ -115,7 +129,7 @@ def run_counts(inferencer: CountInferencer, inputs: Inputs, **options: Any) -> t
     return run, _followed(run, results)
 
 
-def _followed(run: CountRun, results: Iterator[CountResult]) -> Iterator[CountResult]:
+def _followed(run: CountRun, results: Iterator[CountResult]) -> Generator[CountResult]:
     started = perf_counter()
     for result in results:
         run.add(result)

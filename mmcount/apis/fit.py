@@ -20,9 +20,10 @@ from mmcount.utils.errors import AnnotationError, did_you_mean
 from mmcount.zoo import Figure, ModelCard, write_model
 from mmcount.zoo.export import model_config
 
+from . import model_info
+from .fine_tune import fine_tune
 from .inferencer import CountInferencer
 from .inputs import ImageInput, InputList
-from .model_info import test_dataset
 from .weights import file_sha256
 
 #: Two numbers are fitted for each class, and at least one image has to be left to see whether they hold.
@@ -129,31 +130,45 @@ def find_images(names: Sequence[str], folders: Sequence[str | Path], labels: str
 
 
 def fit_counts(
-    inferencer: CountInferencer, labels: str | Path, folders: Sequence[str | Path] = (), **options: Any
+    inferencer: CountInferencer,
+    labels: str | Path,
+    folders: Sequence[str | Path] = (),
+    fine_tuning_steps: int = 0,
+    **options: Any,
 ) -> LineFit:
     """Fit a line on labelled images; the inferencer gives calibrated counts from then on.
 
-    There is no interval: so few images cannot say how wide it has to be.
+    There is no interval: so few images cannot say how wide it has to be. With fine-tuning, every other image is trained
+    on, and the line is fitted on those that were not.
 
     Args:
         inferencer: Its model is changed.
         labels: See :func:`read_counts`.
         folders: Where the images are, beside the folder of ``labels``.
+        fine_tuning_steps: Batches that the model is trained on first, see :func:`mmcount.apis.fine_tune.fine_tune`.
         **options: As of :meth:`CountInferencer.iterate`, the same as later.
 
     Raises:
         FileNotFoundError: Labels or an image are missing.
-        ValueError: The model has no calibration, there are fewer than three images, or one cannot be counted.
+        ValueError: The model has no calibration, there are too few images, one cannot be counted, or fine-tuning needs
+            points or a model that says how it is trained.
     """
-    calibration = getattr(inferencer.model, 'calibration', None)
-    if not isinstance(calibration, CountCalibration):
-        raise ValueError(
-            f'{inferencer.model_name} ({type(inferencer.model).__name__}) has no line that could be fitted'
-        )
+    if not isinstance(getattr(inferencer.model, 'calibration', None), CountCalibration):
+        kind = type(inferencer.model).__name__
+        raise ValueError(f'{inferencer.model_name} ({kind}) has no line that could be fitted')
     truth = read_counts(labels, inferencer.classes)
-    if len(truth) < LEAST_IMAGES:
-        raise ValueError(f'{labels}: a line needs at least {LEAST_IMAGES} labelled images, found {len(truth)}')
+    least = LEAST_IMAGES * (2 if fine_tuning_steps else 1)
+    if len(truth) < least:
+        what = 'training and a line need' if fine_tuning_steps else 'a line needs'
+        raise ValueError(f'{labels}: {what} at least {least} labelled images, found {len(truth)}')
     items = find_images(list(truth), [Path(labels).parent, *folders], labels)
+    if fine_tuning_steps:
+        if not _has_points(read_text(str(labels), 'table of labels')):
+            raise ValueError(f'{labels}: training needs points, with columns image,x,y; counts give a line only')
+        fine_tune(inferencer, labels, {one.name: str(one.path) for one in items[::2]}, fine_tuning_steps)
+        items = InputList(items[1::2])
+        truth = {one.name: truth[one.name] for one in items}
+    calibration = inferencer.model.calibration
     counted = []
     for result in inferencer.iterate(items, return_density=False, **options):
         if result.error is not None:
@@ -225,7 +240,7 @@ def save_fitted(inferencer: CountInferencer, path: str | Path, fit: LineFit) -> 
 def _model_config(inferencer: CountInferencer) -> dict[str, Any]:
     """What a model file holds of a config."""
     cfg = dict(inferencer.source.cfg.items())
-    cfg.setdefault('test_pipeline', test_dataset(inferencer.source.cfg).get('pipeline'))
+    cfg.setdefault('test_pipeline', model_info.test_dataset(inferencer.source.cfg).get('pipeline'))
     return model_config(Config(cfg), inferencer.classes)
 
 

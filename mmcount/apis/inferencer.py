@@ -26,7 +26,7 @@ from mmcount.utils import register_all_modules
 from mmcount.utils.quiet import quiet_imports
 from mmcount.visualization import CountVisualizer
 
-from .build_model import build_model, config_scope
+from .build_model import build_model, config_scope, is_fitted, prepared
 from .image_predictor import ImagePredictor, OnItsWay, describe
 from .inputs import ImageInput, InputList, Inputs, list_inputs
 from .model_info import build_pipeline, fixed_size
@@ -80,6 +80,9 @@ class CountInferencer(BaseInferencer):
             print(result.count, result.points)
     """
 
+    model: Any
+    predictor: ImagePredictor
+
     def __init__(
         self,
         model: ModelType | Path | None = None,
@@ -115,10 +118,20 @@ class CountInferencer(BaseInferencer):
         return self.model.dataset_meta['classes']
 
     def _init_model(self, cfg: Config | ConfigDict, weights: str | None, device: str = 'cpu') -> nn.Module:
-        model = build_model(self.source, self.scope, self.precision)
+        model = build_model(self.source, self.scope)
         if self.palette is not None:
             model.dataset_meta['palette'] = self.palette
-        return model.to(device).eval()
+        return prepared(model, self.precision).to(device).eval()
+
+    def use_model(self, model: nn.Module) -> None:
+        """Count with other weights from now on.
+
+        Args:
+            model: Of the same config, not prepared.
+        """
+        model.dataset_meta, model.cfg = self.model.dataset_meta, self.model.cfg
+        device = next(self.model.parameters()).device
+        self.model = self.predictor.model = prepared(model.eval(), self.precision).to(device).eval()
 
     def _init_pipeline(self, cfg: Config | ConfigDict) -> Compose:
         with config_scope(cfg, self.scope):
@@ -217,6 +230,10 @@ class CountInferencer(BaseInferencer):
         """Check what can be checked, then hand out the generator that does the work."""
         options.tiles = self._tiles(self.tile if options.tile is None else options.tile, options.tile_mode)
         options.scale = self._scale(options)
+        if options.calibrated and not is_fitted(self.model):
+            raise ValueError(
+                f'{self.model_name} has no line fitted on labelled images: leave calibrated off, or fit one'
+            )
         files = None
         if any(path is not None for path in (options.csv, options.objects_csv, options.json, options.coco)):
             files = ResultFiles(
@@ -228,6 +245,7 @@ class CountInferencer(BaseInferencer):
                 options.json,
                 options.coco,
                 options.resume,
+                dict(score_thr=options.score_thr, calibrated=options.calibrated, scale=options.scale),
             )
             items = InputList([item for item in items if item.name not in files.done])
         return self._counted(items, options, files, return_vis)

@@ -1,12 +1,14 @@
 """All files of results that a run writes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
+from json import dumps, loads
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mmcount.utils.atomic import write_atomic
 from mmcount.version import __version__
 
 from .growing_files import GrowingCsv, GrowingFile, GrowingJson, partial_path, read_rows
@@ -29,10 +31,13 @@ class ResultFiles:
         json: List of results, or None.
         coco: Images, categories and objects in the layout of COCO, or None.
         resume: Continue interrupted files; ``csv`` says which images are done. Those that failed are tried again.
+        settings: How images are counted: strings and numbers that have to be the same when files are continued. They
+            lie in ``<csv>.partial.json`` as long as the files grow.
 
     Raises:
         FileNotFoundError: There are counts to continue, but not what belongs to them in another file.
-        ValueError: Two files have one name, or the interrupted counts are of another model, version or set of classes.
+        ValueError: Two files have one name, or the interrupted counts are of another model, version or set of classes,
+            or were made with other settings.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class ResultFiles:
         json: str | Path | None = None,
         coco: str | Path | None = None,
         resume: bool = False,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.classes = classes
         self.model = model
@@ -54,7 +60,9 @@ class ResultFiles:
         if len({os.path.abspath(path) for path in self.paths}) < len(self.paths):
             raise ValueError(f'every file of results needs its own name, got {self.paths}')
         keep = None
+        self._settings = None if csv is None else partial_path(csv).with_name(f'{partial_path(csv).name}.json')
         if resume and csv is not None and partial_path(csv).is_file():
+            self._check_settings(csv, dict(settings or {}))
             keep = self.done = self._finished(partial_path(csv))
             for path in self.paths:
                 if not partial_path(path).is_file():
@@ -62,6 +70,8 @@ class ResultFiles:
                         f'{partial_path(path)} is missing: the counts in {partial_path(csv)} were made without it, so '
                         'it cannot be continued'
                     )
+        if self._settings is not None:
+            write_atomic(self._settings, dumps(dict(settings or {})))
         # The counts come last, so that an image that has counts is in all other files.
         self._files: list[GrowingFile] = []
         if objects_csv is not None:
@@ -72,6 +82,17 @@ class ResultFiles:
             self._files.append(GrowingJson(coco, self._coco, keep))
         if csv is not None:
             self._files.append(GrowingCsv(csv, COUNT_COLUMNS, self._count_rows, keep))
+
+    def _check_settings(self, csv: str | Path, settings: dict[str, Any]) -> None:
+        if self._settings is None or not self._settings.is_file():
+            return
+        before = loads(self._settings.read_text(encoding='utf-8'))
+        for name in sorted({*before, *settings}):
+            if before.get(name) != loads(dumps(settings.get(name))):
+                raise ValueError(
+                    f'{partial_path(csv)} was made with {name}={before.get(name)!r}, cannot be continued with '
+                    f'{settings.get(name)!r}; delete it or do not resume'
+                )
 
     def _count_rows(self, result: CountResult) -> list[list[Any]]:
         return count_rows(result, self.classes, self.model, self.weights_sha256)
@@ -116,3 +137,5 @@ class ResultFiles:
     ) -> None:
         for file in self._files:
             file.close(complete=kind is None)
+        if kind is None and self._settings is not None:
+            self._settings.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import typer
 
 from mmcount.utils.quiet import quiet_imports
 
-from .shared import fail, wrong_use
+from .shared import INTERRUPTED, fail, wrong_use
 
 if TYPE_CHECKING:
     from mmcount.apis.count_run import CountRun
@@ -76,6 +76,13 @@ def count_images(
         Path | None,
         typer.Option(help='File of the model with the line of --fit, .safetensors or .pth.', rich_help_panel=HOW),
     ] = None,
+    fine_tune: Annotated[
+        int,
+        typer.Option(
+            help='Steps of training on every other image of --fit (points, at least 6 images); 60 are a short one.',
+            rich_help_panel=HOW,
+        ),
+    ] = 0,
     score_thr: Annotated[
         float, typer.Option(help="Lowest score of a detector's box that counts.", rich_help_panel=HOW)
     ] = 0.3,
@@ -139,8 +146,10 @@ def count_images(
         )
         if (fit is None) != (save is None):
             raise ValueError('--fit and --save belong together: the fitted model needs a file')
+        if fine_tune and fit is None:
+            raise ValueError('--fine-tune needs --fit: the images to train on')
         if fit is not None and save is not None:
-            fitted = fit_counts(inferencer, fit, [one for one in inputs if Path(one).is_dir()], **how)
+            fitted = fit_counts(inferencer, fit, [one for one in inputs if Path(one).is_dir()], fine_tune, **how)
             save_fitted(inferencer, save, fitted)
             calibrated = True
             if not quiet:
@@ -157,7 +166,13 @@ def count_images(
             resume=resume,
             **how,
         )
-    _follow(run, results, quiet)
+    try:
+        _follow(run, results, quiet)
+    except KeyboardInterrupt:
+        results.close()
+        hint = f'; go on with the same options and --resume: {out}.partial' if out is not None else ''
+        typer.echo(f'\nInterrupted after {run.counted + len(run.failed)} of {run.images} images{hint}', err=True)
+        raise typer.Exit(INTERRUPTED) from None
     written = {'counts': out, 'objects': objects, 'overlays': overlay, 'JSON': json, 'COCO': coco}
     if not quiet:
         for line in run.summary():
@@ -191,5 +206,4 @@ def _follow(run: 'CountRun', results: Any, quiet: bool) -> None:
         for result in results:
             if not quiet:
                 print(f'{result.image}: {result.summary()}', flush=True)
-            done = run.counted + len(run.failed)
-            shown.update(task, completed=done, speed=f'{done / max(run.seconds, 1e-9):.1f} images/s')
+            shown.update(task, completed=run.counted + len(run.failed), speed=run.speed)

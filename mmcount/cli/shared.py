@@ -7,6 +7,8 @@ import typer
 
 #: Exit code of wrong use, click's own for unknown options.
 WRONG_USE = 2
+#: Exit code after Ctrl-C, as shells have it.
+INTERRUPTED = 130
 
 
 @contextmanager

@@ -85,7 +85,11 @@ class TableDataset(CountDataset):
         for name, line in zip(table.classes, table.lines, strict=True):
             if name not in labels:
                 hint = did_you_mean(name, classes)
+                names = ','.join(sorted(set(table.classes)))
                 raise AnnotationError(
-                    f'class {name!r} is unknown, expected one of {classes}{hint}', self.ann_file, line
+                    f'class {name!r} is unknown, expected one of {classes}{hint}; metainfo names the classes, and in '
+                    f'the configs of own data the option classes={names}',
+                    self.ann_file,
+                    line,
                 )
         return np.array([labels[name] for name in table.classes], dtype=np.int64)

@@ -1,20 +1,18 @@
 """Text configs of MMEngine with overrides that reach every use of a variable."""
 
-import ast
 import inspect
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-import mmcount
 from mmcount.utils.errors import did_you_mean
 
 from .option_action import parse_value
+from .text_config import ConfigCopies, assignments, bases_of, config_files, is_text_config, tree_of
 
 __all__ = ['check_redefinitions', 'config_files', 'read_config']
 
@@ -36,6 +34,10 @@ SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', '
 }
 # The classifiers of fitted counters are written from this one.
 USED_SECTIONS = frozenset({'data_preprocessor'})
+# Absent or None in most configs, and strings when they are set.
+TEXTS = ('experiment_name', 'load_from', 'work_dir')
+# Lengths of a run that configs compute schedules and intervals from.
+LENGTHS = ('max_iters', 'max_epochs')
 MISSING = object()
 
 
@@ -50,6 +52,12 @@ def _look_up(cfg: Any, key: str) -> Any:
         else:
             return MISSING
     return node
+
+
+def _is_in_list(cfg: Mapping, key: str) -> bool:
+    """Whether a dotted key goes through a list."""
+    names = key.split('.')
+    return any(isinstance(_look_up(cfg, '.'.join(names[:end])), list | tuple) for end in range(1, len(names)))
 
 
 def _flat(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -95,92 +103,12 @@ def _sections(cfg: Config) -> dict:
     return {key: value for key, value in cfg.items() if key in SECTIONS}
 
 
-class _Files:
-    """Copies of a config and its bases with statements behind the assignments of some variables.
-
-    Args:
-        folder: Where the copies go.
-        code: Variable to statements.
-        untouched: File whose own assignments stay as they are.
-    """
-
-    def __init__(self, folder: str, code: Mapping[str, str], untouched: str = '') -> None:
-        self.folder = folder
-        self.code = code
-        self.untouched = untouched
-        self.copies: dict[str, str] = {}
-
-    def copy(self, path: str) -> str:
-        """Return the copy of a file, or the file itself if it is no Python file."""
-        path = os.path.abspath(path)
-        if not path.endswith('.py'):
-            return path
-        if path in self.copies:
-            return self.copies[path]
-        text = Path(path).read_bytes()
-        lines = text.split(b'\n')
-        for name, node in reversed(_assignments(ast.parse(text))):
-            start, end = node.lineno - 1, (node.end_lineno or node.lineno) - 1
-            if name == '_base_':
-                bases = [self.copy(one) if os.path.isabs(one) else one for one in _bases(path)]
-                # Lines keep their numbers.
-                lines[start : end + 1] = [f'_base_ = {bases!r}'.encode()] + [b''] * (end - start)
-            elif name in self.code and path != self.untouched:
-                column = node.end_col_offset
-                lines[end] = lines[end][:column] + f'; {self.code[name]}'.encode() + lines[end][column:]
-        copy = Path(self.folder, str(len(self.copies)), Path(path).name)
-        self.copies[path] = str(copy)
-        copy.parent.mkdir()
-        copy.write_bytes(b'\n'.join(lines))
-        return str(copy)
-
-
-def _tree(path: str) -> ast.Module:
-    return ast.parse(Path(path).read_bytes(), path)
-
-
-def _assignments(tree: ast.Module) -> list[tuple[str, ast.stmt]]:
-    """Names that a file sets at its top level, with the statements."""
-    found: list[tuple[str, ast.stmt]] = []
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if isinstance(node, ast.AnnAssign) and node.value is not None:
-            targets = [node.target]
-        if len(targets) == 1 and isinstance(targets[0], ast.Name):
-            found.append((targets[0].id, node))
-    return found
-
-
-def _bases(path: str) -> list[str]:
-    """Base files of a text config; those of other packages keep the form ``package::name``."""
-    for name, node in _assignments(_tree(path)):
-        if name == '_base_':
-            value = ast.literal_eval(node.value)  # type: ignore[attr-defined]
-            return [_resolve(one, path) for one in ([value] if isinstance(value, str) else value)]
-    return []
-
-
-def _resolve(base: str, path: str) -> str:
-    package, separator, name = base.partition('::')
-    if not separator:
-        return os.path.abspath(os.path.join(os.path.dirname(path), base))
-    root = Path(mmcount.__file__).parent
-    folders = [root / '.mim' / 'configs', root.parent / 'configs'] if package == 'mmcount' else []
-    return next((str(folder / name) for folder in folders if (folder / name).is_file()), base)
-
-
-def _is_text_config(path: str) -> bool:
-    """Whether a file is a config that is executed from top to bottom, without imports."""
-    if not path.endswith('.py'):
-        return False
-    nodes = ast.walk(_tree(path))
-    return not any(isinstance(node, ast.Import | ast.ImportFrom | ast.With) for node in nodes)
-
-
-def _load(path: str, code: Mapping[str, str], untouched: str = '') -> Config:
+def _load(
+    path: str, code: Mapping[str, str], last_code: Mapping[str, str] | None = None, untouched: str = ''
+) -> Config:
     """Load a config with statements behind the assignments of variables."""
     with tempfile.TemporaryDirectory() as folder:
-        return Config.fromfile(_Files(folder, code, untouched).copy(path))
+        return Config.fromfile(ConfigCopies(folder, code, last_code, untouched).copy(path))
 
 
 def check_redefinitions(path: str) -> None:
@@ -193,19 +121,19 @@ def check_redefinitions(path: str) -> None:
         ValueError: A use of the variable keeps the value of the base.
     """
     path = os.path.abspath(path)
-    if not _is_text_config(path):
+    if not is_text_config(path):
         return
     known: dict[str, str] = {}
     for base in _text_bases(path):
         check_redefinitions(base)
         known |= _assigned_in(base)
-    redefined = [(name, node) for name, node in _assignments(_tree(path)) if name in known and name not in SECTIONS]
+    redefined = [(name, node) for name, node in assignments(tree_of(path)) if name in known and name not in SECTIONS]
     if not redefined:
         return
     cfg = Config.fromfile(path)
     for name, node in redefined:
         value = cfg.to_dict()[name]
-        kept = list(_differences(_sections(cfg), _sections(_load(path, {name: f'{name} = {value!r}'}, path))))
+        kept = list(_differences(_sections(cfg), _sections(_load(path, {name: f'{name} = {value!r}'}, untouched=path))))
         if kept:
             raise ValueError(
                 f'{path}, line {node.lineno}: {name!r} is set anew, but {known[name]} has already used its own value '
@@ -216,7 +144,7 @@ def check_redefinitions(path: str) -> None:
 
 def _text_bases(path: str) -> list[str]:
     """Bases of a text config that are text configs of ours or of the user."""
-    return [base for base in _bases(path) if os.path.isabs(base) and _is_text_config(base)]
+    return [base for base in bases_of(path) if os.path.isabs(base) and is_text_config(base)]
 
 
 def _assigned_in(path: str) -> dict[str, str]:
@@ -224,7 +152,7 @@ def _assigned_in(path: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for base in _text_bases(path):
         found |= _assigned_in(base)
-    return found | dict.fromkeys((name for name, _ in _assignments(_tree(path)) if name != '_base_'), path)
+    return found | dict.fromkeys((name for name, _ in assignments(tree_of(path)) if name != '_base_'), path)
 
 
 def _check_names(cfg: Config, options: Mapping[str, Any], path: str) -> None:
@@ -272,6 +200,7 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any] | None = Non
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, 'config.py')
         ...     _ = file.write_text('steps = 8\ntrain_cfg = dict(max_iters=steps, val_interval=steps // 2)')
@@ -288,18 +217,26 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any] | None = Non
     plain = cfg.to_dict()
     values = {}
     for key, value in _flat(options):
-        values[key] = parse_value(value, _look_up(plain, key)) if isinstance(value, str) else value
+        current = '' if key in TEXTS else _look_up(plain, key)
+        values[key] = parse_value(value, current) if isinstance(value, str) else value
+    for name in LENGTHS:
+        # What is computed from the variable follows the loop too.
+        key = f'train_cfg.{name}'
+        if key in values and name not in values and _look_up(plain, name) == _look_up(plain, key) != MISSING:
+            values[name] = values[key]
     names = {key.partition('.')[0] for key in values}
     variables = names - SECTIONS | names & USED_SECTIONS & set(cfg)
     statements = {key: _statement(plain, key, values[key]) for key in values if key.partition('.')[0] in variables}
 
     def load(without: str = '') -> Config:
         code: dict[str, str] = {}
+        last_code: dict[str, str] = {}
         for key, statement in statements.items():
             name = key.partition('.')[0]
             if name != without:
-                code[name] = f'{code[name]}; {statement}' if name in code else statement
-        found = _load(path, code) if _is_text_config(path) else Config.fromfile(path)
+                kind = last_code if _is_in_list(plain, key) else code
+                kind[name] = f'{kind[name]}; {statement}' if name in kind else statement
+        found = _load(path, code, last_code) if is_text_config(path) else Config.fromfile(path)
         for key, value in values.items():
             if key.partition('.')[0] != without:
                 _merge(found, key, value)
@@ -322,18 +259,3 @@ def _keys(node: Any, path: str = '') -> Iterator[str]:
         name = f'{path}.{key}' if path else str(key)
         yield name
         yield from _keys(value, name)
-
-
-def config_files(path: str | os.PathLike) -> list[str]:
-    """Files that make up a config: itself and what it inherits, bases of other packages included.
-
-    Raises:
-        FileNotFoundError: A base does not exist, or its package is not installed.
-    """
-    path = os.path.abspath(path)
-    found = [path]
-    for base in _bases(path) if path.endswith('.py') else ():
-        if not os.path.isabs(base):
-            base = Config._get_cfg_path(base, path)[0]
-        found += [one for one in config_files(base) if one not in found]
-    return found

@@ -80,13 +80,14 @@ def parse_value(text: str, current: Any = None) -> Any:
         (('live', 'dead'), ('cell',), 300)
     """
     if isinstance(current, str):
-        try:
-            literal = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return text
-        return literal if literal is None or isinstance(literal, str) else text
+        if text == 'None':
+            return None
+        quoted = len(text) > 1 and text[0] == text[-1] and text[0] in '\'"'
+        return text[1:-1] if quoted else text
     if not isinstance(current, list | tuple):
-        return _parse(text, split=False)
+        value = _parse(text, split=False)
+        whole = type(current) is int and isinstance(value, float) and value.is_integer()
+        return int(value) if whole else value
     value = _parse(text, split=True)
     if isinstance(value, str) and current and all(isinstance(one, str) for one in current):
         value = [value]

@@ -122,8 +122,7 @@ def test_a_stock_detector_trains_a_step_and_predicts(name, tmp_path):
     torch.manual_seed(0)
     cfg = prepared(name, tmp_path)
     datasets = datasets_of(cfg)
-    assert datasets['train'].num_classes == cfg.num_classes
-    model = faster_rcnn(cfg.num_classes).train()
+    model = faster_rcnn(datasets['train'].num_classes).train()
     batch = pseudo_collate([datasets['train'][0], datasets['train'][1]])
     losses = model(**model.data_preprocessor(batch, True), mode='loss')
     total, _ = model.parse_losses(losses)
@@ -181,7 +180,7 @@ def test_shelves_are_stacks_of_all_sizes_in_boxes_that_hold_them():
     assert min(shares) > 0.15, shares
     assert counts.max() <= 20
     assert set(range(1, 19)) <= set(counts.tolist())
-    assert labels == set(range(cfg.num_classes))
+    assert labels == set(range(dataset.num_classes))
     assert 3 <= np.mean(per_scene) <= 8
 
 

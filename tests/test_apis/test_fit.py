@@ -1,11 +1,13 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from mmcount.apis import CountInferencer
 from mmcount.apis.fit import fit_counts, leave_one_out_error, read_counts, save_fitted
 from mmcount.utils.errors import AnnotationError
 from mmcount.zoo import ModelCard, read_model, write_model
+from tests.tiny_models import TRAINING, save_model
 
 
 def counter_of(files):
@@ -118,3 +120,31 @@ def test_an_image_that_is_left_out_is_judged_by_the_others():
     spoilt = 2 * predicted + 1
     spoilt[3] += 10
     assert leave_one_out_error(predicted, spoilt) > 2.5
+
+
+def test_a_model_is_trained_on_half_of_the_labels_and_judged_by_the_other(scene, tmp_path):
+    folder = tmp_path / 'model'
+    folder.mkdir()
+    text = TRAINING.replace("dict(type='mmdet.LoadImageFromNDArray')", "dict(type='mmcount.LoadImage')")
+    counter = counter_of(save_model(folder, 'tiny', text, dict(dataset_meta=dict(classes=('cell',)))))
+    for index in range(4, 6):
+        (scene / f'{index}.png').write_bytes((scene / f'{index - 4}.png').read_bytes())
+    labels = scene / 'points.csv'
+    rows = [f'{index}.png,{8 + 3 * dot},12' for index in range(6) for dot in range(index + 1)]
+    labels.write_text('image,x,y\n' + '\n'.join(rows) + '\n')
+    before = counter(scene / '1.png')[0].count_float
+    weights = counter.source.checkpoint['state_dict']['head.conv.conv.weight'].clone()
+    fit = fit_counts(counter, labels, fine_tuning_steps=2)
+    assert fit.images == 3
+    assert counter(scene / '1.png')[0].count_float != pytest.approx(before, rel=1e-6)
+    assert not torch.equal(counter.source.checkpoint['state_dict']['head.conv.conv.weight'], weights)
+    save_fitted(counter, tmp_path / 'tuned.pth', fit)
+    own = CountInferencer(tmp_path / 'tuned.pth', device='cpu', show_progress=False)
+    expected = counter(scene / '1.png')[0]
+    assert own(scene / '1.png')[0].calibrated_counts == pytest.approx(expected.calibrated_counts, rel=1e-4)
+    (scene / 'counts.csv').write_text('image,count\n' + ''.join(f'{index}.png,3\n' for index in range(6)))
+    with pytest.raises(ValueError, match='training needs points'):
+        fit_counts(counter, scene / 'counts.csv', fine_tuning_steps=2)
+    labels.write_text('image,x,y\n0.png,1,2\n1.png,1,2\n2.png,1,2\n')
+    with pytest.raises(ValueError, match='at least 6 labelled images, found 3'):
+        fit_counts(counter, labels, fine_tuning_steps=2)

@@ -152,6 +152,11 @@ def test_calibrated_counts(counter_files):
     assert inferencer(image(), calibrated=True)[0].counts == {'cell': 7.0}
 
 
+def test_calibrated_counts_of_a_model_without_a_fit_are_refused(counter):
+    with pytest.raises(ValueError, match='tiny-counter has no line fitted on labelled images'):
+        counter(image(), calibrated=True)
+
+
 def test_tiles_give_the_same_count(counter, counter_files):
     picture = image(60, 50)
     whole, tiled = counter(picture)[0], counter(picture, tile=24)[0]
@@ -275,7 +280,8 @@ def test_a_list_full_of_boxes_below_the_threshold_is_not_saturated(detector):
 
 
 def test_a_detector_has_no_calibrated_counts_and_no_tiles(detector):
-    assert 'no calibrated counts' in detector(image(), calibrated=True)[0].error
+    with pytest.raises(ValueError, match='has no line fitted on labelled images'):
+        detector(image(), calibrated=True)
     with pytest.raises(ValueError, match='needs the whole image'):
         detector(image(), tile=64)
 

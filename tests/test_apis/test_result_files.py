@@ -172,3 +172,13 @@ def test_interrupted_json_is_continued_with_its_counts(tmp_path):
 def test_two_files_of_one_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match='needs its own name'):
         open_files(tmp_path / 'a.csv', objects_csv=tmp_path / 'a.csv')
+
+
+def test_files_are_continued_with_the_settings_they_were_made_with(tmp_path):
+    path = tmp_path / 'counts.csv'
+    interrupted(path, settings=dict(scale=0.5, calibrated=False))
+    with pytest.raises(ValueError, match=r'was made with scale=0\.5, cannot be continued with 1\.0'):
+        open_files(path, settings=dict(scale=1.0, calibrated=False), resume=True)
+    with open_files(path, settings=dict(scale=0.5, calibrated=False), resume=True):
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == ['counts.csv']

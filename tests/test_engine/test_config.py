@@ -63,6 +63,14 @@ def test_an_element_of_a_list_is_overridden(leaf):
     assert read_config(leaf, {'split.sizes.1': '5'}).train_dataloader.dataset.split.sizes == [3, 5]
 
 
+def test_an_element_of_a_longer_list_than_that_of_the_base_is_overridden(leaf, tmp_path):
+    (tmp_path / 'base.py').write_text('pipeline = [dict(size=1)]\ntrain_dataloader = dict(pipeline=pipeline)\n')
+    leaf.write_text(
+        "_base_ = './base.py'\npipeline = [dict(size=2), dict(size=3)]\ntrain_dataloader = dict(pipeline=pipeline)\n"
+    )
+    assert read_config(leaf, {'pipeline.1.size': '4'}).train_dataloader.pipeline == [dict(size=2), dict(size=4)]
+
+
 def test_dicts_and_values_of_python_are_merged(leaf):
     cfg = read_config(leaf, {'split': {'seed': 4}, 'train_cfg.max_iters': 3})
     assert cfg.val_dataloader.dataset.split == dict(seed=4, sizes=[3, 1])
@@ -74,6 +82,19 @@ def test_strings_arrive_as_given(leaf):
         cfg = read_config(leaf, {'data_root': text})
         assert cfg.train_dataloader.dataset.data_root == text
     assert read_config(leaf, {'data_root': "'/data/my cells'"}).data_root == '/data/my cells'
+
+
+def test_names_and_checkpoints_are_strings_though_the_config_has_none(leaf):
+    cfg = read_config(leaf, {'experiment_name': '2024', 'load_from': 'my runs/a,b.pth', 'work_dir': 'None'})
+    assert (cfg.experiment_name, cfg.load_from, cfg.work_dir) == ('2024', 'my runs/a,b.pth', None)
+
+
+def test_the_length_of_the_loop_is_the_variable_it_was_written_from(leaf, tmp_path):
+    base = tmp_path / 'base.py'
+    base.write_text(BASE.replace('steps', 'max_iters'))
+    assert read_config(leaf, {'train_cfg.max_iters': '100'}).train_cfg == dict(max_iters=100, val_interval=50)
+    base.write_text(BASE.replace('steps', 'max_iters') + 'train_cfg = dict(max_iters=6, val_interval=max_iters)\n')
+    assert read_config(leaf, {'train_cfg.max_iters': '100'}).train_cfg == dict(max_iters=100, val_interval=8)
 
 
 def test_a_name_that_the_config_does_not_have_is_refused(leaf):

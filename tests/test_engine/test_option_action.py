@@ -12,6 +12,7 @@ from mmcount.engine.option_action import OptionAction, parse_value
     [
         ('300', 1500, 300),
         ('1e-4', 0.01, 1e-4),
+        ('1e3', 1500, 1000),
         ('true', False, True),
         ('None', 3, None),
         ('None', 'data/', None),
@@ -19,6 +20,8 @@ from mmcount.engine.option_action import OptionAction, parse_value
         ('a,b', 'data/', 'a,b'),
         ('"a, b"', 'data/', 'a, b'),
         ('12', 'data/', '12'),
+        (r'C:\new\data', 'data/', r'C:\new\data'),
+        (r'"C:\new data"', 'data/', r'C:\new data'),
         ('live,dead', ('object',), ('live', 'dead')),
         ('live cell, dead cell', ['object'], ['live cell', 'dead cell']),
         ('[live,dead]', ('object',), ('live', 'dead')),

@@ -44,8 +44,12 @@ def build_dataset(args: argparse.Namespace) -> CountDataset:
     if loader is None:
         raise ValueError(f'{args.config} has no {args.phase}_dataloader')
     register_all_modules()
-    config = loader['dataset']
-    dataset = DATASETS.build(config if 'dataset' in config else {**config, 'pipeline': []})
+    config = dict(loader['dataset'])
+    if 'dataset' not in config:
+        config['pipeline'] = []
+    if 'boxes_file' in config:  # boxes are not written, and need not be there
+        config['boxes_file'] = None
+    dataset = DATASETS.build(config)
     if not isinstance(dataset, CountDataset):
         raise ValueError(f'the {args.phase} data set of {args.config} is a {type(dataset).__name__}, no CountDataset')
     return dataset

@@ -77,7 +77,7 @@ def leaves(folder: Path) -> list[Leaf]:
     return [read_leaf(path) for path in sorted(folder.glob('*.py')) if not path.is_symlink()]
 
 
-def metafile(folder: Path, root: Path = ROOT) -> str:
+def metafile(folder: Path, root: Path) -> str:
     """Return the text of ``metafile.yml``, whose collections are kept."""
     path = folder / 'metafile.yml'
     kept = path.read_text(encoding='utf-8').split('\nModels:')[0].rstrip() + '\n'
@@ -126,7 +126,7 @@ def readme(folder: Path) -> str:
     return f'{before}{BEGIN}\n{table(folder)}\n{END}{after}'
 
 
-def generated(root: Path = ROOT) -> dict[Path, str]:
+def generated(root: Path) -> dict[Path, str]:
     """All files with their texts."""
     folders = sorted({path.parent for path in (root / 'configs').glob('[!_]*/*.py')})
     files = {
@@ -143,15 +143,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--check', action='store_true', help='write nothing; fail if a file is not up to date')
     args = parser.parse_args()
-    old = [path for path, text in generated().items() if not path.is_file() or path.read_text(encoding='utf-8') != text]
+    texts = generated(ROOT)
+    old = [path for path, text in texts.items() if not path.is_file() or path.read_text(encoding='utf-8') != text]
     for path in old:
+        if not args.check:
+            path.write_text(texts[path], encoding='utf-8')
         print(('not up to date: ' if args.check else 'wrote ') + str(path.relative_to(ROOT)))
     if args.check:
         if old:
             print('Fix: python tools/misc/update_model_index.py')
         return int(bool(old))
-    for path in old:
-        path.write_text(generated()[path], encoding='utf-8')
     return 0
 
 

@@ -2,7 +2,12 @@
 # checkpoint of the best mean absolute error on validation images is the result.
 max_epochs = 1000
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=min(50, max_epochs), val_interval=5)
+train_cfg = dict(
+    type='EpochBasedTrainLoop',
+    max_epochs=max_epochs,
+    val_begin=min(50, max_epochs),
+    val_interval=min(5, max_epochs),
+)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -14,9 +19,12 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=5, save_best='count/MAE', rule='less', max_keep_ckpts=2),
+    checkpoint=dict(
+        type='CheckpointHook', interval=min(5, max_epochs), save_best='count/MAE', rule='less', max_keep_ckpts=2
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='mmcount.CountVisualizationHook'),
+    config_check=dict(type='mmcount.ConfigCheckHook'),
 )
 custom_hooks = [dict(type='mmcount.RandomStateHook'), dict(type='mmcount.CountCalibrationHook')]
 env_cfg = dict(

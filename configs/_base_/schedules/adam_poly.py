@@ -2,10 +2,9 @@
 # thresholds ten times slower (with VGG16 fifty times). Validation every 4 epochs, from the 24th on; the checkpoint of
 # the best F1 on validation images is the result.
 max_epochs = 600
-val_interval = min(4, max_epochs)
 
 train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=min(24, max_epochs), val_interval=val_interval
+    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_begin=min(24, max_epochs), val_interval=min(4, max_epochs)
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -23,7 +22,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', interval=val_interval, save_best='loc/F1_l', rule='greater', max_keep_ckpts=2
+        type='CheckpointHook', interval=min(4, max_epochs), save_best='loc/F1_l', rule='greater', max_keep_ckpts=2
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='mmcount.CountVisualizationHook'),

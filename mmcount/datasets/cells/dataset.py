@@ -115,21 +115,19 @@ class SyntheticCells(CountDataset):
             radii=scene.radii,
             brightfield=scene.brightfield,
         )
-        return self._limited(info)
+        return info
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the labels of an image without painting it; under a limit, the class if it shows."""
-        number = self._number(idx)
-        return [0] * (number if self.count_limit is None else min(number, 1))
+        """Return the labels of an image without painting it."""
+        return [0] * self._number(idx)
 
     def class_counts(self) -> np.ndarray:
-        """Count the cells of every image, up to the limit; no image is painted.
+        """Count the cells of every image; none is painted.
 
         Returns:
             Shape (num_samples, 1), int64.
         """
-        rows = np.array([[self._number(position)] for position in range(len(self))], dtype=np.int64)
-        return rows if self.count_limit is None else np.minimum(rows, self.count_limit + 1)
+        return np.array([[self._number(position)] for position in range(len(self))], dtype=np.int64)
 
     def _number(self, idx: int) -> int:
         return len(self.make_scene(super().get_data_info(idx)['scene_index'], paint=False).points)

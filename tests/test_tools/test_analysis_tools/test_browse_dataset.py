@@ -47,10 +47,10 @@ def test_images_with_counts_alone_are_shown(tmp_path, monkeypatch, capsys, phase
     config = tmp_path / 'config.py'
     config.write_text(
         f"_base_ = '{ROOT}/configs/_base_/datasets/counts_csv.py'\n"
-        f"data_root = '{tmp_path}/data/'\n"
-        + "reader = dict(data_root=data_root, metainfo=dict(classes=('cat', 'dog')))\n"
+        f"reader = dict(data_root='{tmp_path}/data/', metainfo=dict(classes=('cat', 'dog')))\n"
         + 'train_dataloader = dict(dataset=dict(dataset=reader))\n'
         + 'val_dataloader = test_dataloader = dict(dataset=reader)\n'
+        + "test_evaluator = [dict(type='mmcount.CountMetric')]\n"
     )
     out = tmp_path / 'out'
     monkeypatch.setattr(sys, 'argv', ['browse', str(config), '--phase', phase, '--output-dir', str(out)])

@@ -34,7 +34,11 @@ def data(tmp_path):
 
 
 def run(monkeypatch, data, out, *arguments):
-    options = [f'{phase}_dataloader.dataset.data_root={data}' for phase in ('train', 'test')]
+    options = [
+        f'{phase}_dataloader.dataset.{option}'
+        for phase in ('train', 'test')
+        for option in (f'data_root={data}', 'boxes_file=None')
+    ]
     monkeypatch.setattr(sys, 'argv', ['points_to_csv', str(CONFIG), str(out), *arguments, '--cfg-options', *options])
     return load().main()
 
