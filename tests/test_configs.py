@@ -330,13 +330,31 @@ def test_a_config_trains_one_step_and_predicts(path):
     assert torch.isfinite(samples[0].pred_counts).all()
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+def check_codecs(cfg):
+    """Whether network, head and targets agree."""
+    codec = model_of(cfg).head.codec
+    for step in inner(cfg.train_dataloader.dataset).pipeline:
+        assert step.get('codec', codec) == codec, step['type']
+    if cfg.model.backbone.type == 'mmcount.CountCeption':
+        assert cfg.model.backbone.get('stride', 1) == codec.get('stride', 1)
+        assert codec.get('window_size', cfg.model.backbone.window_size) == cfg.model.backbone.window_size
+
+
+def has_codec(path):
+    return is_dense(path) and 'codec' in model_of(read(path)).head
+
+
+@pytest.mark.parametrize('path', [path for path in LEAVES if has_codec(path)], ids=lambda path: path.stem)
 def test_training_and_model_speak_one_codec(path):
-    cfg = load(path)
-    steps = [step for step in inner(cfg.train_dataloader.dataset).pipeline if 'codec' in step]
-    for step in steps:
-        assert step['codec'] == cfg.model.head.codec, step['type']
-        assert cfg.model.backbone.get('stride', 1) in (1, step['codec'].get('stride', 1))
+    check_codecs(load(path))
+
+
+@pytest.mark.parametrize('path', [param for param in of_every_kind(kind_of_network) if has_codec(param.values[0])])
+def test_an_overridden_codec_reaches_network_head_and_targets(path):
+    stride = 8 if model_of(read(path)).head.codec.get('stride') != 8 else 16
+    cfg = read_config(path, {'codec.stride': str(stride)})
+    check_codecs(cfg)
+    assert model_of(cfg).head.codec.stride == stride
 
 
 def is_fitted(path):

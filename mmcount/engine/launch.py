@@ -181,7 +181,8 @@ def run_test(
         out: Pickle file of all predictions.
         csv: CSV file with a row for every image and class.
         show_dir: Folder that gets a picture of every image.
-        precision: 'fp32' or 'bf16': prepare the model for fast inference; None tests it as it was trained.
+        precision: 'fp32' or 'bf16': prepare the model for fast inference, without the autocast that the config may set;
+            None tests it as the config says.
         trust_checkpoint: Unpickle any object in the checkpoint, which runs code of the file.
 
     Returns:
@@ -203,6 +204,8 @@ def run_test(
         evaluators = [*evaluators, dict(type='DumpResults', out_file_path=out)]
     cfg.test_evaluator = evaluators
     if precision is not None:
+        # The stated precision, not that of an autocast around it.
+        cfg.test_cfg.pop('fp16', None)
         hook = dict(type='mmcount.PrepareInferenceHook', precision=precision)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
     return build_runner(cfg).test()

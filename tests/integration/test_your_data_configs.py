@@ -21,7 +21,7 @@ CLASSES = ('live', 'dead')
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     """Images of bright squares with each kind of annotation."""
-    root = tmp_path_factory.mktemp('my data')
+    root = tmp_path_factory.mktemp('my cells, day 2')
     (root / 'images').mkdir()
     rng = np.random.default_rng(0)
     points, counts, boxes = ['image,x,y,x1,y1,x2,y2,class'], ['image,class,count'], []

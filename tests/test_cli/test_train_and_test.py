@@ -48,6 +48,17 @@ def test_a_test_writes_its_table_and_precisions_agree(run, trained, tmp_path):
         with open(table, newline='') as stream:
             assert len(list(csv.DictReader(stream))) == 5
     assert found['fp32'] == pytest.approx(found[None], rel=1e-4)
+    run(
+        'test',
+        config,
+        work / 'iter_3.pth',
+        'test_cfg.fp16=True',
+        '--work-dir',
+        tmp_path / 'auto',
+        '--precision',
+        'fp32',
+    )
+    assert metrics_of(tmp_path / 'auto')['count/MAE'] == found['fp32']
     assert found['bf16'] != found[None]
     assert found['bf16'] == pytest.approx(found[None], rel=0.2)
 

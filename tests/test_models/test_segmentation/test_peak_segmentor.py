@@ -44,7 +44,7 @@ CEPTION = dict(
     head=dict(
         type='mmcount.RedundantCountHead',
         codec=dict(type='mmcount.RedundantCountCodec', window_size=8, stride=4),
-        init_bias=5.0,
+        init_bias=0.5,
         norm_cfg=None,
         act_cfg=None,
     ),
@@ -100,7 +100,7 @@ def test_any_counter_gets_instances(counter, source):
     torch.testing.assert_close(sample.pred_counts, plain.pred_counts)
     torch.testing.assert_close(sample.pred_density.data, plain.pred_density.data)
     if counter is CEPTION:
-        assert len(plain.pred_instances) > 50
+        assert len(plain.pred_instances) > 10
     if source == 'maps' or len(plain.pred_instances):
         assert len(sample.pred_instances) > 0
     check_instances(sample, (64, 96))
