@@ -31,7 +31,12 @@ def model_config(cfg: Config, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def export_checkpoint(
-    cfg: Config, checkpoint: str | Path, card: ModelCard, out: str | Path, precision: str = 'float16'
+    cfg: Config,
+    checkpoint: str | Path,
+    card: ModelCard,
+    out: str | Path,
+    precision: str = 'float16',
+    calibrated: bool = True,
 ) -> str:
     """Write a checkpoint of this package's own training into one file.
 
@@ -41,6 +46,8 @@ def export_checkpoint(
         card: Description of the model.
         out: File to write.
         precision: One of :data:`mmcount.zoo.PRECISIONS`.
+        calibrated: Keep the line and the interval that were fitted on validation images. They say nothing about images
+            of another kind, so a model that is meant for those goes without.
 
     Returns:
         SHA-256 of the file.
@@ -54,6 +61,9 @@ def export_checkpoint(
     register_all_modules(init_default_scope=False)
     with DefaultScope.overwrite_default_scope(kept.get('default_scope', 'mmcount')):
         model = MODELS.build(cfg.model)
+    if not calibrated:
+        unfitted = {key: value for key, value in model.state_dict().items() if key.startswith('calibration.')}
+        state = {**state, **{key: value.clone() for key, value in unfitted.items()}}
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -61,3 +61,16 @@ def test_a_config_without_test_pipeline_is_refused(tmp_path):
     torch.save(dict(state_dict={}), tmp_path / 'c.pth')
     with pytest.raises(ValueError, match='has no test_pipeline'):
         export_checkpoint(Config(cfg), tmp_path / 'c.pth', CARD, tmp_path / 'tiny.safetensors')
+
+
+def test_a_calibration_can_be_left_out(tmp_path):
+    trained = build(CONFIG)
+    trained.calibration.scale.fill_(2.0)
+    trained.calibration.fitted.fill_(True)
+    torch.save(dict(state_dict=trained.state_dict()), tmp_path / 'c.pth')
+    for calibrated, scale in ((True, 2.0), (False, 1.0)):
+        out = tmp_path / f'{calibrated}.safetensors'
+        export_checkpoint(Config(CONFIG), tmp_path / 'c.pth', CARD, out, calibrated=calibrated)
+        state = read_model(out).state_dict
+        assert state['calibration.scale'].tolist() == [scale]
+        assert bool(state['calibration.fitted']) is calibrated

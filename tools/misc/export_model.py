@@ -26,13 +26,17 @@ def main() -> None:
     parser.add_argument('out', nargs='?', help='file to write')
     parser.add_argument('--into-package', action='store_true', help='write into this package')
     parser.add_argument('--precision', choices=zoo.PRECISIONS, default='float16', help='type of the stored weights')
+    parser.add_argument(
+        '--uncalibrated', action='store_true', help='leave out the line and interval fitted on validation images'
+    )
     args = parser.parse_args()
     if (args.out is None) != args.into_package:
         parser.error('give either OUT or --into-package')
     card = zoo.ModelCard.from_dict(json.loads(Path(args.card).read_text(encoding='utf-8')))
     folder = Path(zoo.__file__).parent
     out = folder / 'weights' / f'{card.name}.safetensors' if args.into_package else Path(args.out)
-    sha256 = export_checkpoint(Config.fromfile(args.config), args.checkpoint, card, out, args.precision)
+    cfg = Config.fromfile(args.config)
+    sha256 = export_checkpoint(cfg, args.checkpoint, card, out, args.precision, not args.uncalibrated)
     if args.into_package:
         catalogue = folder / 'models.json'
         entries = json.loads(catalogue.read_text(encoding='utf-8'))
