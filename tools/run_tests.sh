@@ -15,7 +15,7 @@ bash tools/setup_env.sh --tests
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MPLBACKEND=Agg
 
 # A file of tests stays in one process, so that what it trains once is shared. Each takes up to 3 GB.
-cores=$(nproc 2>/dev/null || echo 2)
+cores=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 workers=${MMCOUNT_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
 
 failed=()
