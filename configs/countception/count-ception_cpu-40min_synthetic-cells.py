@@ -22,13 +22,13 @@ model = dict(
 # The rate stays for a third of the run, falls along a cosine, and goes straight to zero in the last quarter.
 max_iters = 3250
 part = max(1, max_iters // 65)
-train_cfg = dict(max_iters=max_iters, val_interval=10 * part)
+train_cfg = dict(max_iters=max_iters, val_interval=max(1, max_iters * 10 // 65))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=part),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=22 * part, end=50 * part, T_max=64 * part, eta_min=0),
     dict(type='LinearLR', by_epoch=False, begin=50 * part, start_factor=1.0, end_factor=0.0),
 ]
-default_hooks = dict(checkpoint=dict(interval=5 * part))
+default_hooks = dict(checkpoint=dict(interval=max(1, max_iters * 5 // 65)))
 custom_hooks = [
     dict(type='mmcount.DataInitHook', num_batches=16),
     dict(type='mmcount.RandomStateHook'),
