@@ -92,7 +92,7 @@ def read_counts(path: str | Path, classes: tuple[str, ...]) -> dict[str, np.ndar
         raise AnnotationError(
             f'expected one class, as the model has, found {", ".join(sorted(set(names or ())))}', file
         )
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, np.ndarray] = {image: np.zeros(len(classes)) for image in table.empty}
     for row, image in enumerate(table.images):
         label = 0
         if names is not None and len(classes) > 1:

@@ -24,7 +24,8 @@ class PointsCSVDataset(TableDataset):
     r"""Images and one table ``image,x,y[,class]`` with a line for every object.
 
     Which images are labelled is decided by the folder (or a list file), never by the table: an image without a line
-    in the table has **zero** objects. Use a list where the folder also holds images without labels.
+    in the table, or with a line of nothing else (``a.png,,``), has **zero** objects. Use a list where the folder also
+    holds images without labels.
 
     The table may be separated by commas, semicolons or tabs, with or without quotes and byte order mark; the order of
     columns and the case of their names do not matter. ``image`` is the path below the image folder. Where the table

@@ -52,12 +52,11 @@ class TableDataset(CountDataset):
                 names.append(name)
             names.sort()
         rows: dict[str, list[int]] = {name: [] for name in names}
-        for row, name in enumerate(table.images):
+        for name, line in [*zip(table.images, table.lines, strict=True), *table.empty.items()]:
             if name not in rows:
                 hint = did_you_mean(name, names)
-                raise AnnotationError(
-                    f'image {name!r} is not {where} ({len(names)} images){hint}', self.ann_file, table.lines[row]
-                )
+                raise AnnotationError(f'image {name!r} is not {where} ({len(names)} images){hint}', self.ann_file, line)
+        for row, name in enumerate(table.images):
             rows[name].append(row)
         for name, index in rows.items():
             img_path = os.path.join(folder, name)

@@ -26,7 +26,7 @@ def read_coco(path: str) -> dict[str, Any]:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'annotation file {path!r} does not exist')
     try:
-        with open(path, encoding='utf-8') as stream:
+        with open(path, encoding='utf-8-sig') as stream:
             content = json.load(stream)
     except json.JSONDecodeError as error:
         raise AnnotationError(f'is no JSON ({error.msg})', path, error.lineno) from error

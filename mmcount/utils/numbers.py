@@ -1,6 +1,7 @@
 """Numbers as annotation files write them."""
 
 import math
+import re
 
 import numpy as np
 
@@ -31,11 +32,19 @@ def parse_number(text: str, kind: str = 'number') -> float:
         # float() reads '1_0' as 10, which no spreadsheet means
         number = float(cell) if '_' not in cell else math.nan
     except ValueError:
-        hint = f'; write {cell.replace(",", ".")!r}' if cell.count(',') == 1 else ''
-        raise ValueError(f'{cell!r}, expected a {kind}{hint}') from None
+        raise ValueError(f'{cell!r}, expected a {kind}{_comma_hint(cell)}') from None
     if not abs(number) <= MAX_FLOAT32:
         raise ValueError(f'{cell!r}, expected a finite number')
     return number
+
+
+def _comma_hint(cell: str) -> str:
+    """How to write a number with a decimal comma or with separators of thousands."""
+    if re.fullmatch(r'[+-]?\d*,\d+', cell):
+        return f'; write {cell.replace(",", ".")!r}'
+    if re.fullmatch(r"[+-]?[\d.,' ]*\d", cell):
+        return '; write it without separators of thousands and with a decimal point'
+    return ''
 
 
 def parse_count(value: object) -> int:

@@ -246,3 +246,10 @@ def test_objects_without_a_mask_are_ignored_but_counted():
     flags = np.concatenate([dataset[index]['ignore_flags'] for index in range(64)])
     assert (flags.size, flags.sum()) == (544, 31)
     assert dataset.class_counts().sum() == 544
+
+
+def test_a_byte_order_mark_is_read(tmp_path):
+    read(tmp_path)
+    file = tmp_path / 'instances.json'
+    file.write_bytes(b'\xef\xbb\xbf' + file.read_bytes())
+    assert len(COCOCounts(ann_file='instances.json', data_root=tmp_path)) == 5

@@ -234,3 +234,38 @@ def test_a_table_of_another_format_needs_a_parser_and_three_lines(folder):
     (folder / 'points.json').write_text(json.dumps([{'image': 'b.png', 'x': 2, 'y': 30}]))
     with pytest.raises(AnnotationError, match=r'points\.json, line 1: point \(2, 30\) is outside'):
         PointsJSONDataset(ann_file='points.json', data_root=folder)
+
+
+def test_a_line_without_x_and_y_is_an_image_without_objects(folder):
+    dataset = read(folder, 'image,x,y,class\na.png,1,2,cell\nb.png,,,\n')
+    assert dataset.class_counts().tolist() == [[1], [0], [0]]
+    assert dataset.metainfo['classes'] == ('cell',)
+    with pytest.raises(AnnotationError, match=r"line 2: image 'c.png' is not below"):
+        read(folder, 'image,x,y\nc.png,,\n')
+    with pytest.raises(AnnotationError, match=r"line 3: image 'a.png' has an object, but line 2"):
+        read(folder, 'image,x,y\na.png,,\na.png,1,2\n')
+    with pytest.raises(AnnotationError, match='line 2: x and y are empty, but not the other columns'):
+        read(folder, 'image,x,y,class\na.png,,,cell\n')
+    with pytest.raises(AnnotationError, match="line 2: x is ''"):
+        read(folder, 'image,x,y\na.png,,2\n')
+
+
+def test_a_first_line_may_name_the_separator(folder):
+    assert read(folder, 'sep=;\r\nimage;x;y\r\na.png;1;2\r\n').class_counts().tolist() == [[1], [0], [0]]
+    with pytest.raises(AnnotationError, match=r"line 3: x is '1,5', expected a number; write '1.5'"):
+        read(folder, 'sep=;\nimage;x;y\na.png;1,5;2\n')
+    with pytest.raises(AnnotationError, match='line 1: has no header'):
+        read(folder, 'sep=;\n')
+
+
+@pytest.mark.parametrize(
+    ('line', 'advice'),
+    [
+        ('a.png,1,5,2,5', 'decimal commas, write decimal points'),
+        ('a.png,"1.234,5",2', 'without separators of thousands'),
+        ('a.png,"1,5",2', "write '1.5'"),
+    ],
+)
+def test_the_advice_for_decimal_commas_fits(folder, line, advice):
+    with pytest.raises(AnnotationError, match=advice):
+        read(folder, f'image,x,y\n{line}\n')

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmcount.utils.errors import AnnotationError
 
-from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, read_table
+from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, Table, read_table
 
 #: A box, in edges of pixels; read if all four are there.
 BOX_NAMES = {'x1': ('x1', 'xmin'), 'y1': ('y1', 'ymin'), 'x2': ('x2', 'xmax'), 'y2': ('y2', 'ymax')}
@@ -29,7 +29,8 @@ class PointTable(ImageRows):
 def read_points_csv(path: str) -> PointTable:
     r"""Read a table of points, see :func:`read_table`.
 
-    The four columns of a box are read if all of them are there; other columns are ignored.
+    The four columns of a box are read if all of them are there; other columns are ignored. A row with an image and
+    nothing else (``a.png,,``) says that the image has no object.
 
     Args:
         path: The file.
@@ -48,11 +49,12 @@ def read_points_csv(path: str) -> PointTable:
     """
     table = read_table(path, 'points file', COLUMN_NAMES, ('image', 'x', 'y'), 'image,x,y[,class]')
     places = table.columns
+    table, empty = _without_empty(table)
     images = table.image_names()
     points = np.stack([table.numbers(places[name], name) for name in ('x', 'y')], axis=1)
     classes = table.texts(places['class'], 'class') if 'class' in places else None
     if not all(name in places for name in BOX_NAMES):
-        return PointTable(images, classes, table.lines, points)
+        return PointTable(images, classes, table.lines, points, empty=empty)
     boxes = np.stack([table.numbers(places[name], name) for name in BOX_NAMES], axis=1)
     reversed_ = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
     if reversed_.any():
@@ -62,4 +64,29 @@ def read_points_csv(path: str) -> PointTable:
             path,
             table.lines[index],
         )
-    return PointTable(images, classes, table.lines, points, boxes)
+    return PointTable(images, classes, table.lines, points, boxes, empty=empty)
+
+
+def _without_empty(table: Table) -> tuple[Table, dict[str, int]]:
+    """The rows of objects, and the images (with their lines) of which a row without any entry says they hold none."""
+    others = [table.cells[place] for name, place in table.columns.items() if name != 'image']
+    rows, nothing = table.split([any(cell.strip() for cell in row) for row in zip(*others, strict=True)])
+    for x, y, line in zip(rows.cells[table.columns['x']], rows.cells[table.columns['y']], rows.lines, strict=True):
+        if not x.strip() and not y.strip():
+            raise AnnotationError(
+                'x and y are empty, but not the other columns; a line of an image without objects has nothing but the '
+                'image',
+                table.file,
+                line,
+            )
+    if not nothing.lines:
+        return table, {}
+    empty = dict(zip(nothing.image_names(), nothing.lines, strict=True))
+    for image, line in zip(rows.image_names(), rows.lines, strict=True):
+        if image in empty:
+            raise AnnotationError(
+                f'image {image!r} has an object, but line {empty[image]} without x and y says that it has none',
+                table.file,
+                line,
+            )
+    return rows, empty

@@ -3,9 +3,10 @@
 import csv
 import io
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from mmcount.utils.numbers import MAX_FLOAT32, parse_number
 
 SEPARATORS = (',', ';', '\t')
 IMAGE_NAMES = ('image', 'img', 'file', 'filename', 'image_name', 'image_path')
+_SEPARATOR_LINE = re.compile(r'(\s*)"?sep=([,;\t])"?[ ,;\t]*(?=[\r\n]|\Z)', re.IGNORECASE)
 CLASS_NAMES = ('class', 'label', 'category')
 
 
@@ -25,11 +27,13 @@ class ImageRows:
         images: Image name of each row, with forward slashes.
         classes: Class name of each row, or ``None`` if the file has no class column.
         lines: Line number of each row, 1-based.
+        empty: Images that a row of their own says to hold no object, and its line; they have no other row.
     """
 
     images: list[str] = field(default_factory=list)
     classes: list[str] | None = None
     lines: list[int] = field(default_factory=list)
+    empty: dict[str, int] = field(default_factory=dict, kw_only=True)
 
 
 def read_text(path: str, what: str = 'annotation file', may_be_empty: bool = False) -> str:
@@ -140,6 +144,16 @@ class Table:
         clean = {name: clean_name(name) for name in set(names)}  # an image has many rows
         return [clean[name] for name in names]
 
+    def split(self, chosen: Sequence[bool]) -> tuple['Table', 'Table']:
+        """The table of the rows that are chosen (N flags), and that of the others."""
+
+        def rows(wanted: bool) -> 'Table':
+            keep = [index for index, one in enumerate(chosen) if bool(one) is wanted]
+            cells = [[column[index] for index in keep] for column in self.cells]
+            return replace(self, cells=cells, lines=[self.lines[index] for index in keep])
+
+        return rows(True), rows(False)
+
     def numbers(self, column: int, what: str, kind: str = 'number') -> np.ndarray:
         """The numbers of a column, (N,) float64; messages call a cell ``what`` and expect a ``kind``.
 
@@ -166,7 +180,8 @@ def read_table(
     """Read delimited text with a header line.
 
     The separator (comma, semicolon or tab) is the one that gives most of the known columns; comma in doubt. Column
-    order and the case of column names do not matter. Blank lines are skipped.
+    order and the case of column names do not matter. Blank lines are skipped. A first line ``sep=;``, as Excel writes
+    it, names the separator.
 
     Args:
         path: The file.
@@ -181,10 +196,14 @@ def read_table(
             or a column is there twice; names the line.
     """
     text = read_text(path, what)
-    first = next(line for line in text.splitlines() if line.strip())
+    declared = _SEPARATOR_LINE.match(text)
+    if declared:
+        text = declared[1] + text[declared.end() :]  # the line stays, empty, so that line numbers hold
+    first = next((line for line in text.splitlines() if line.strip()), '')
     known = {name for aliases in names.values() for name in aliases}
+    separators = (declared[2],) if declared else SEPARATORS
     separator = max(
-        SEPARATORS, key=lambda one: sum(cell.strip().strip('"').strip().lower() in known for cell in first.split(one))
+        separators, key=lambda one: sum(cell.strip().strip('"').strip().lower() in known for cell in first.split(one))
     )
     reader = csv.reader(io.StringIO(text, newline=''), delimiter=separator, strict=True)
     header: list[str] = []
@@ -198,8 +217,13 @@ def read_table(
                 cells: list[list[str]] = [[] for _ in header]
                 continue
             if len(row) != len(header):
+                hint = ''
+                if separator == ',' and len(row) > len(header):
+                    hint = '; if these are decimal commas, write decimal points, or put quotes around names with commas'
                 raise AnnotationError(
-                    f'{len(row)} columns {row[:6]}, expected {len(header)} as in the header', path, reader.line_num
+                    f'{len(row)} columns {row[:6]}, expected {len(header)} as in the header{hint}',
+                    path,
+                    reader.line_num,
                 )
             for column, cell in zip(cells, row, strict=True):
                 column.append(cell)
