@@ -108,7 +108,8 @@ def read_counts(path: str | Path, classes: tuple[str, ...]) -> dict[str, np.ndar
 
 
 def _has_points(text: str) -> bool:
-    header = text.lstrip('\ufeff \n').splitlines()[0].lower()
+    lines = text.lstrip('\ufeff \n').lower().splitlines()
+    header = next((line for line in lines if line.strip() and not line.strip(' "').startswith('sep=')), '')
     columns = {cell.strip(' "') for separator in ',;\t' for cell in header.split(separator)}
     return {'x', 'y'} <= columns
 

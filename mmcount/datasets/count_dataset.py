@@ -2,6 +2,7 @@
 
 import colorsys
 import copy
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError
@@ -184,7 +186,20 @@ class CountDataset(BaseDataset):
             data_list = [data_list[index] for index in self.split.indices(len(data_list), self.subset)]
         if not data_list:
             raise ValueError(f'{type(self).__name__} has no images (split={self.split}, subset={self.subset!r})')
+        self._warn_of_zeros(data_list)
         return data_list
+
+    def _warn_of_zeros(self, data_list: Sequence[dict]) -> None:
+        """Say that no image has an object, which few data sets mean and wrong labels look like."""
+        labelled = [info for info in data_list if not info.get('unlabelled')]
+        if labelled and not any(total_counts(info, self.num_classes).any() for info in labelled):
+            where = self.ann_file or self.data_prefix.get('ann') or self.data_prefix.get('img') or 'data_list'
+            print_log(
+                f'{type(self).__name__}: {where}: all {len(labelled)} labelled images count zero objects of '
+                f'{self._metainfo["classes"]}; check the labels if this is not meant',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def replace_data(self, data_list: list[dict]) -> None:
         """Store other dicts of the same images."""

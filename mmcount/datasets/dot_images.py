@@ -13,7 +13,7 @@ from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError
 
 from .count_dataset import CountDataset
-from .formats.dots import check_dot_colours, colour_points, dot_mask, mask_points, read_dot_image
+from .formats.dots import check_dot_colours, colour_points, describe_marks, dot_mask, mask_points, read_dot_image
 from .formats.images import image_size, list_images
 
 
@@ -39,7 +39,8 @@ class DotImageDataset(CountDataset):
     Raises:
         ValueError: The rule or the colours are wrong; photos and annotations cannot be told apart.
         FileNotFoundError: No photo was found, or a photo has no annotation file (both are named).
-        AnnotationError: An annotation has another size than its photo, or almost everything in it is a dot.
+        AnnotationError: An annotation has another size than its photo, no image has a dot though some have marks, or
+            almost everything in it is a dot.
     """
 
     METAINFO: ClassVar[dict] = {'classes': ('object',), 'palette': [(220, 20, 60)]}
@@ -117,6 +118,7 @@ class DotImageDataset(CountDataset):
                 f'img_suffix={self.img_suffix!r})'
             )
         known = set(ann_names)
+        self._unfit: list[tuple[str, str]] = []
         data_list = []
         for name, ann_name in pairs:
             img_path, ann_path = os.path.join(img_dir, name), os.path.join(ann_dir, ann_name)
@@ -126,6 +128,7 @@ class DotImageDataset(CountDataset):
                     'annotation image without dots'
                 )
             data_list.append(self._read_pair(img_path, ann_path))
+        self._check_unfit(data_list)
         self._warn_unused(pairs, ann_names)
         return data_list
 
@@ -148,6 +151,9 @@ class DotImageDataset(CountDataset):
                 )
             points = mask_points(dot_mask(pixels, self.dot_rule))
             labels = np.zeros(len(points), dtype=np.int64)
+        marks = '' if len(points) else describe_marks(pixels, ann_path)
+        if marks:
+            self._unfit.append((ann_path, marks))
         if len(points) > self.max_dot_fraction * height * width:
             raise AnnotationError(
                 f'{len(points)} of {height * width} pixels would be dots (more than '
@@ -162,6 +168,20 @@ class DotImageDataset(CountDataset):
             'points': points,
             'labels': labels,
         }
+
+    def _check_unfit(self, data_list: Sequence[dict]) -> None:
+        """Name marks that fit no rule: an error if no image has a dot, a warning otherwise."""
+        if not self._unfit:
+            return
+        path, marks = self._unfit[0]
+        rule = f'dot_rule={self.dot_rule!r}' if self.dot_colors is None else f'dot_colors={dict(self.dot_colors)}'
+        message = (
+            f'{marks}, but none fits {rule}, so that the image would count zero ({len(self._unfit)} of '
+            f"{len(data_list)} annotation images); give a dot_rule that fits, such as 'nonzero'"
+        )
+        if not any(len(info['points']) for info in data_list):
+            raise AnnotationError(message, path)
+        print_log(f'{path}: {message}', logger='current', level=logging.WARNING)
 
     def _warn_unused(self, pairs: Sequence[tuple[str, str]], ann_names: Sequence[str]) -> None:
         used = {name for pair in pairs for name in pair}

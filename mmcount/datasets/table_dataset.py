@@ -23,10 +23,12 @@ class TableDataset(CountDataset):
         ann_file: The table, relative to ``data_root``.
         images: ``None`` or 'folder' for every image below the image folder, or a text file (relative to
             ``data_root``) with one labelled image per line.
+        allow_empty: Let a table without any row say that all images count zero; otherwise it is an error.
         **kwargs: As :class:`CountDataset`; ``data_prefix=dict(img=...)`` is the image folder below ``data_root``.
     """
 
-    def __init__(self, ann_file: str, images: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, ann_file: str, images: str | None = None, allow_empty: bool = False, **kwargs: Any) -> None:
+        self.allow_empty = allow_empty
         self.images = None if images == 'folder' else images
         super().__init__(ann_file=ann_file, **kwargs)
 
@@ -35,7 +37,8 @@ class TableDataset(CountDataset):
 
         Raises:
             FileNotFoundError: The folder or the list does not exist, or the folder has no image.
-            AnnotationError: The table or the list names an image that does not exist; names the line.
+            AnnotationError: The table or the list names an image that does not exist (names the line), or the table
+                has no row.
         """
         folder = self.data_prefix['img']
         if self.images is None:
@@ -51,6 +54,12 @@ class TableDataset(CountDataset):
                     raise AnnotationError(f'image {name!r} does not exist below {folder!r}{hint}', list_file, line)
                 names.append(name)
             names.sort()
+        if not (table.images or table.empty or self.allow_empty):
+            raise AnnotationError(
+                f'the table has a header and no row, so that all {len(names)} images would count zero; if they do, '
+                'give allow_empty=True',
+                self.ann_file,
+            )
         rows: dict[str, list[int]] = {name: [] for name in names}
         for name, line in [*zip(table.images, table.lines, strict=True), *table.empty.items()]:
             if name not in rows:

@@ -253,3 +253,10 @@ def test_a_byte_order_mark_is_read(tmp_path):
     file = tmp_path / 'instances.json'
     file.write_bytes(b'\xef\xbb\xbf' + file.read_bytes())
     assert len(COCOCounts(ann_file='instances.json', data_root=tmp_path)) == 5
+
+
+def test_a_file_without_annotations_is_an_error_unless_it_is_allowed(tmp_path):
+    empty = {**content(), 'annotations': []}
+    with pytest.raises(AnnotationError, match=r"instances.json: 'annotations' is empty.* all 5 images"):
+        read(tmp_path, empty)
+    assert not read(tmp_path, empty, allow_empty=True).class_counts().any()

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mmcount.datasets import AnnotationError, CountDataset, class_palette
+from mmcount.datasets import AnnotationError, CountDataset, class_palette, count_dataset
 from mmcount.registry import DATASETS
 
 
@@ -160,3 +160,16 @@ def test_without_a_reader_it_says_which_to_use():
 def test_annotation_errors_survive_pickling_between_processes():
     error = pickle.loads(pickle.dumps(AnnotationError('wrong', file='a.csv', line=3)))
     assert (str(error), error.file, error.line) == ('a.csv, line 3: wrong', 'a.csv', 3)
+
+
+def test_images_that_all_count_zero_give_a_warning_with_their_number(monkeypatch):
+    said = []
+    monkeypatch.setattr(count_dataset, 'print_log', lambda message, **_: said.append(message))
+    image = {'img': np.zeros((4, 4, 3), np.uint8), 'points': [], 'labels': []}
+    CountDataset(data_list=[{**image, 'img_id': name} for name in 'ab'], metainfo={'classes': ('cell',)})
+    assert said
+    assert 'all 2 labelled images count zero' in said[0]
+    said.clear()
+    full = {**image, 'img_id': 'c', 'points': [[1, 1]], 'labels': [0]}
+    CountDataset(data_list=[full, {**image, 'img_id': 'd'}], metainfo={'classes': ('cell',)})
+    assert not said

@@ -202,7 +202,8 @@ def test_suffixes_and_rules_are_options(tmp_path):
     cv2.imwrite(str(tmp_path / 'x_marks.png'), dot_array(colour=(0, 0, 9))[..., 2])
     dataset = DotImageDataset(data_root=tmp_path, ann_suffix='_marks.png', dot_rule='value>8')
     assert points_of(dataset) == sorted(DOTS)
-    assert DotImageDataset(data_root=tmp_path, ann_suffix='_marks.png', dot_rule='value>9').class_counts().sum() == 0
+    with pytest.raises(AnnotationError, match="none fits dot_rule='value>9'"):
+        DotImageDataset(data_root=tmp_path, ann_suffix='_marks.png', dot_rule='value>9')
 
 
 def test_transparency_does_not_count_as_a_dot(tmp_path):
@@ -235,3 +236,23 @@ def test_adipocyte_cells_have_their_known_total_at_any_threshold():
     folder = real('adipocyte')
     for rule in ('red', 'red>64', 'red>249'):
         assert AdipocyteCells(data_root=folder, dot_rule=rule).class_counts().sum() == 31_017
+
+
+def dots_of(folder, *arrays, **kwargs):
+    """A data set of photos with these annotation images."""
+    for part in ('images', 'dots'):
+        (folder / part).mkdir()
+    for index, array in enumerate(arrays):
+        Image.fromarray(np.zeros((*array.shape[:2], 3), np.uint8)).save(folder / 'images' / f'{index}.png')
+        Image.fromarray(array).save(folder / 'dots' / f'{index}.png')
+    return DotImageDataset(data_root=folder, data_prefix={'img': 'images', 'ann': 'dots'}, **kwargs)
+
+
+def test_marks_of_which_none_fits_the_rule_are_an_error(tmp_path):
+    with pytest.raises(AnnotationError, match=r"4 pixels are marked.*\(0, 255, 0\), but none fits dot_rule='red'"):
+        dots_of(tmp_path, dot_array(colour=(0, 255, 0)))
+
+
+def test_dots_of_the_value_one_are_named_in_the_error(tmp_path):
+    with pytest.raises(AnnotationError, match=r"with the value 1, but none fits dot_rule='value>127'"):
+        dots_of(tmp_path, dot_array()[..., 0] // 255, dot_rule='value>127')

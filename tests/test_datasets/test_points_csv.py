@@ -56,9 +56,9 @@ def test_dialects_of_the_same_table_read_the_same(folder, text):
     assert dataset[0]['points'].tolist() == [[1, 2], [3.5, 4]]
 
 
-def test_a_table_with_only_a_header_means_that_all_images_are_empty(folder):
-    assert read(folder, 'image,x,y\n').class_counts().tolist() == [[0], [0], [0]]
-    assert read(folder, 'image,x,y,class\n').class_counts().tolist() == [[0], [0], [0]]
+def test_a_table_with_only_a_header_may_mean_that_all_images_are_empty(folder):
+    assert read(folder, 'image,x,y\n', allow_empty=True).class_counts().tolist() == [[0], [0], [0]]
+    assert read(folder, 'image,x,y,class\n', allow_empty=True).class_counts().tolist() == [[0], [0], [0]]
 
 
 def test_a_list_says_which_images_are_labelled(folder):
@@ -269,3 +269,10 @@ def test_a_first_line_may_name_the_separator(folder):
 def test_the_advice_for_decimal_commas_fits(folder, line, advice):
     with pytest.raises(AnnotationError, match=advice):
         read(folder, f'image,x,y\n{line}\n')
+
+
+def test_a_table_without_a_row_is_an_error_unless_it_is_allowed(folder):
+    with pytest.raises(AnnotationError, match=r'points.csv: the table has a header and no row.* all 3 images'):
+        read(folder, 'image,x,y\n')
+    assert read(folder, 'image,x,y\n', allow_empty=True).class_counts().tolist() == [[0], [0], [0]]
+    assert read(folder, 'image,x,y\na.png,,\n').class_counts().tolist() == [[0], [0], [0]]

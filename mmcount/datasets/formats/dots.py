@@ -62,6 +62,28 @@ def dot_mask(pixels: np.ndarray, rule: str) -> np.ndarray:
     return values > int(match[2])
 
 
+def describe_marks(pixels: np.ndarray, path: str) -> str:
+    """The pixels of an annotation image that are not background, in words; empty if there are none.
+
+    Args:
+        pixels: From :func:`read_dot_image`.
+        path: The file; what compression leaves in a JPEG is no mark.
+
+    Example:
+        >>> describe_marks(np.array([[0, 1], [1, 0]], np.uint8), 'dots.png')
+        '2 pixels are marked, the first at (1, 0) with the value 1'
+    """
+    values = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
+    brightest = values.max(axis=2) if values.ndim == 3 else values
+    rows, columns = np.nonzero(brightest > (64 if path.lower().endswith(('.jpg', '.jpeg')) else 0))
+    if not len(rows):
+        return ''
+    value = values[rows[0], columns[0]].tolist()
+    form = f'colour {tuple(value)}' if isinstance(value, list) else f'value {value}'
+    plural = 'pixel is' if len(rows) == 1 else 'pixels are'
+    return f'{len(rows)} {plural} marked, the first at ({columns[0]}, {rows[0]}) with the {form}'
+
+
 def mask_points(mask: np.ndarray) -> np.ndarray:
     """Return one point per marked pixel, in raster order.
 
