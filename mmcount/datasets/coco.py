@@ -14,6 +14,7 @@ from mmcount.utils.numbers import parse_count
 
 from .count_dataset import CountDataset
 from .formats.coco_splits import HALVES, half_of, image_order, read_id_list
+from .formats.images import image_size
 
 
 @DATASETS.register_module()
@@ -52,7 +53,8 @@ class COCOCounts(CountDataset):
 
     Raises:
         FileNotFoundError: The file or the list does not exist.
-        AnnotationError: The file is malformed; names the record.
+        AnnotationError: The file is malformed (names the record), or, when an image is loaded, its size is not that of
+            its record.
         ValueError: The split is not given in one of these ways, or a class is no category of the file.
 
     Example:
@@ -104,6 +106,20 @@ class COCOCounts(CountDataset):
             annotations[annotation['image_id']].append((index, annotation))
         images = {image['id']: image for image in content['images']}
         return [self._info(images[one], annotations[one], labels) for one in self._chosen_ids(content)]
+
+    def prepare_data(self, idx: int) -> Any:
+        """Load an image, after comparing its size with that of its file: boxes fit no other."""
+        info = self.get_data_info(idx)
+        if 'height' in info and os.path.isfile(info['img_path']):
+            height, width = image_size(info['img_path'])
+            if (height, width) != (info['height'], info['width']):
+                raise AnnotationError(
+                    f'image {info["img_id"]} has {info["width"]}x{info["height"]} px (width x height), but its file '
+                    f'{info["img_path"]} has {width}x{height} px, so that its boxes do not fit; was it resized or '
+                    'turned after labelling?',
+                    self.ann_file,
+                )
+        return super().prepare_data(idx)
 
     def _chosen_ids(self, content: Mapping[str, Any]) -> list[int]:
         if self.image_list is not None:

@@ -13,15 +13,28 @@ from mmcount.registry import DATASETS
 from mmcount.utils.errors import AnnotationError
 
 from .count_dataset import CountDataset
-from .formats.dots import check_dot_colours, colour_points, describe_marks, dot_mask, mask_points, read_dot_image
+from .formats.dots import (
+    blob_points,
+    check_dot_colours,
+    colour_points,
+    describe_blobs,
+    describe_marks,
+    dot_mask,
+    label_points,
+    mask_points,
+    read_dot_image,
+)
 from .formats.images import image_size, list_images
+
+MARKS = ('dots', 'pixels', 'blobs', 'labels')
 
 
 @DATASETS.register_module()
 class DotImageDataset(CountDataset):
     """Photos and, for each, an image of the same size in which every dot pixel is one object.
 
-    Every marked pixel counts, so objects whose dots touch stay two objects; dots must therefore be one pixel large.
+    Every marked pixel counts, so objects whose dots touch stay two objects; dots must therefore be one pixel large, and
+    areas are refused unless ``marks`` says what they are.
     An annotation image without any dot is an image with zero objects; a missing annotation image is an error.
 
     Args:
@@ -33,6 +46,9 @@ class DotImageDataset(CountDataset):
             JPEG files need a threshold, since compression leaves no exact zeros.
         dot_colors: Class to (r, g, b), for several classes in one annotation image; replaces ``dot_rule``.
         color_tolerance: Largest difference to a class's colour in any channel.
+        marks: What one object is: 'dots', one pixel, and areas are an error; 'pixels', one pixel, whatever touches;
+            'blobs', a group of pixels that touch (objects that touch are then one); 'labels', one value of a label
+            mask, 0 being background. The object is at the centre of mass. The last two know one class.
         max_dot_fraction: More dots than this part of the pixels is an error: the rule does not fit the file.
         **kwargs: As :class:`CountDataset`.
 
@@ -53,6 +69,7 @@ class DotImageDataset(CountDataset):
         dot_rule: str = 'red',
         dot_colors: Mapping[str, Sequence[int]] | None = None,
         color_tolerance: int = 40,
+        marks: str = 'dots',
         max_dot_fraction: float = 0.5,
         metainfo: Mapping | None = None,
         **kwargs: Any,
@@ -63,6 +80,11 @@ class DotImageDataset(CountDataset):
                 'photos and annotations have the same names in the same folder; give img_suffix and ann_suffix, or '
                 "data_prefix=dict(img='images', ann='annotations')"
             )
+        if marks not in MARKS:
+            raise ValueError(f'marks must be one of {MARKS}, got {marks!r}')
+        if dot_colors is not None and marks in ('blobs', 'labels'):
+            raise ValueError(f"marks={marks!r} knows one class: drop dot_colors, or draw dots and give marks='dots'")
+        self.marks = marks
         dot_mask(np.zeros((1, 1), np.uint8), dot_rule)
         if dot_colors is not None:
             check_dot_colours(dot_colors, color_tolerance)
@@ -143,13 +165,16 @@ class DotImageDataset(CountDataset):
             )
         if self.dot_colors is not None:
             points, labels = colour_points(pixels, self.dot_colors, self.color_tolerance)
+            mask = np.zeros((height, width), bool)
+            mask[tuple(points[:, ::-1].astype(int).T)] = True
+            self._check_dots(pixels, mask, ann_path)
         else:
             if self.dot_rule == 'nonzero' and ann_path.lower().endswith(('.jpg', '.jpeg')):
                 raise AnnotationError(
                     "dot_rule='nonzero' cannot read a JPEG, whose background is not exactly zero; use 'value>127'",
                     ann_path,
                 )
-            points = mask_points(dot_mask(pixels, self.dot_rule))
+            points = self._points(pixels, ann_path)
             labels = np.zeros(len(points), dtype=np.int64)
         marks = '' if len(points) else describe_marks(pixels, ann_path)
         if marks:
@@ -168,6 +193,32 @@ class DotImageDataset(CountDataset):
             'points': points,
             'labels': labels,
         }
+
+    def _points(self, pixels: np.ndarray, ann_path: str) -> np.ndarray:
+        """(N, 2) float32 points of one class, as ``marks`` says what an object is."""
+        if self.marks == 'labels':
+            try:
+                return label_points(pixels)
+            except ValueError as error:
+                raise AnnotationError(f"{error}, which marks='labels' cannot read", ann_path) from None
+        mask = dot_mask(pixels, self.dot_rule)
+        if self.marks == 'blobs':
+            return blob_points(mask)
+        self._check_dots(pixels, mask, ann_path)
+        return mask_points(mask)
+
+    def _check_dots(self, pixels: np.ndarray, mask: np.ndarray, ann_path: str) -> None:
+        """Refuse areas where dots are expected."""
+        if self.marks == 'dots' and mask.sum() <= self.max_dot_fraction * mask.size:
+            blobs = describe_blobs(mask)
+            if blobs:
+                values = len(np.unique(pixels[mask], axis=0))
+                raise AnnotationError(
+                    f'{blobs} with {values} different value{"s" if values > 1 else ""}: these are areas or a label '
+                    "mask, not dots of one pixel; give marks='blobs' to count groups, marks='labels' to count values "
+                    "(both of one class), or marks='pixels' if each pixel is an object",
+                    ann_path,
+                )
 
     def _check_unfit(self, data_list: Sequence[dict]) -> None:
         """Name marks that fit no rule: an error if no image has a dot, a warning otherwise."""

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from mmengine.dataset import Compose
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from benchmarks.real_data import data_root
@@ -260,3 +261,13 @@ def test_a_file_without_annotations_is_an_error_unless_it_is_allowed(tmp_path):
     with pytest.raises(AnnotationError, match=r"instances.json: 'annotations' is empty.* all 5 images"):
         read(tmp_path, empty)
     assert not read(tmp_path, empty, allow_empty=True).class_counts().any()
+
+
+def test_an_image_of_another_size_than_its_record_is_refused_with_both(tmp_path):
+    (tmp_path / 'val2014').mkdir()
+    name = content()['images'][0]['file_name']
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / 'val2014' / name)
+    assert read(tmp_path, pipeline=[{'type': 'mmcount.LoadImage'}])[0]['img'].shape == (20, 30, 3)
+    Image.fromarray(np.zeros((10, 15, 3), np.uint8)).save(tmp_path / 'val2014' / name)
+    with pytest.raises(AnnotationError, match=r'image 9 has 30x20 px .* has 15x10 px'):
+        read(tmp_path, pipeline=[{'type': 'mmcount.LoadImage'}])[0]

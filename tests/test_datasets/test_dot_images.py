@@ -256,3 +256,37 @@ def test_marks_of_which_none_fits_the_rule_are_an_error(tmp_path):
 def test_dots_of_the_value_one_are_named_in_the_error(tmp_path):
     with pytest.raises(AnnotationError, match=r"with the value 1, but none fits dot_rule='value>127'"):
         dots_of(tmp_path, dot_array()[..., 0] // 255, dot_rule='value>127')
+
+
+def discs(values):
+    """A mask of 40x40 px with three filled discs that do not touch."""
+    mask = np.zeros((40, 40), np.uint8)
+    for centre, value in zip(((8, 8), (30, 9), (20, 30)), values, strict=True):
+        cv2.circle(mask, centre, 5, value, -1)
+    return mask
+
+
+def test_filled_areas_are_no_dots_and_the_error_says_what_they_are(tmp_path):
+    with pytest.raises(AnnotationError, match=r'243 marked pixels touch in 3 groups with 1 different value: these are'):
+        dots_of(tmp_path, discs((255, 255, 255)))
+
+
+@pytest.mark.parametrize(('marks', 'count'), [('blobs', 3), ('labels', 2), ('pixels', 243)])
+def test_marks_say_what_an_object_is(tmp_path, marks, count):
+    dataset = dots_of(tmp_path, discs((1, 2, 2)), dot_rule='nonzero', marks=marks)
+    assert dataset.class_counts().tolist() == [[count]]
+    if marks == 'blobs':
+        assert points_of(dataset) == [(8, 8), (20, 30), (30, 9)]
+
+
+def test_filled_areas_in_the_colours_of_classes_are_no_dots_either(tmp_path):
+    red = np.pad(discs((255, 255, 255))[..., None], ((0, 0), (0, 0), (0, 2)))
+    with pytest.raises(AnnotationError, match='243 marked pixels touch in 3 groups'):
+        dots_of(tmp_path, red, dot_colors={'a': (255, 0, 0), 'b': (0, 255, 0)})
+
+
+def test_unknown_marks_and_areas_of_several_classes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"marks must be one of .* got 'cells'"):
+        DotImageDataset(data_root=tmp_path, ann_suffix='_dots.png', marks='cells')
+    with pytest.raises(ValueError, match="marks='blobs' knows one class"):
+        DotImageDataset(data_root=tmp_path, ann_suffix='_dots.png', marks='blobs', dot_colors={'a': (255, 0, 0)})

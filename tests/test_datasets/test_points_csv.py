@@ -276,3 +276,10 @@ def test_a_table_without_a_row_is_an_error_unless_it_is_allowed(folder):
         read(folder, 'image,x,y\n')
     assert read(folder, 'image,x,y\n', allow_empty=True).class_counts().tolist() == [[0], [0], [0]]
     assert read(folder, 'image,x,y\na.png,,\n').class_counts().tolist() == [[0], [0], [0]]
+
+
+def test_sizes_of_boxes_beside_x_and_y_are_refused(folder):
+    with pytest.raises(AnnotationError, match='line 1: the columns x, y, width, height are boxes'):
+        read(folder, 'image,x,y,width,height\na.png,1,2,3,3\n')
+    whole = 'image,x,y,w,h,x1,y1,x2,y2\na.png,2,3,2,2,1,2,3,4\n'
+    assert read(folder, whole)[0]['points'].tolist() == [[2, 3]]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from scipy import ndimage
 
 from mmcount.utils.errors import AnnotationError
 
@@ -82,6 +83,72 @@ def describe_marks(pixels: np.ndarray, path: str) -> str:
     form = f'colour {tuple(value)}' if isinstance(value, list) else f'value {value}'
     plural = 'pixel is' if len(rows) == 1 else 'pixels are'
     return f'{len(rows)} {plural} marked, the first at ({columns[0]}, {rows[0]}) with the {form}'
+
+
+def describe_blobs(mask: np.ndarray) -> str:
+    """The groups of touching pixels in a mask, in words; empty if its pixels are dots.
+
+    A filled disc or square contains a whole 3 x 3 square, which dots of one pixel hardly ever fill. Where such groups
+    are most of the pixels, the marks are areas.
+
+    Args:
+        mask: (H, W) bool.
+
+    Example:
+        >>> describe_blobs(np.pad(np.ones((3, 4), bool), 1))
+        '12 marked pixels touch in 1 group'
+        >>> describe_blobs(np.eye(4, dtype=bool))
+        ''
+    """
+    cores = ndimage.binary_erosion(mask, np.ones((3, 3), bool))
+    if not cores.any():
+        return ''
+    groups, number = ndimage.label(mask, np.ones((3, 3), bool))
+    sizes = np.bincount(groups.ravel(), minlength=number + 1)
+    filled = np.unique(groups[cores])
+    if 2 * sizes[filled].sum() < mask.sum():
+        return ''
+    return f'{int(mask.sum())} marked pixels touch in {number} group{"s" if number > 1 else ""}'
+
+
+def blob_points(mask: np.ndarray) -> np.ndarray:
+    """Return one point per group of pixels that touch, sides or corners, at its centre of mass.
+
+    Shape:
+        mask: (H, W) bool -> (N, 2) float32 (x, y) px.
+
+    Example:
+        >>> blob_points(np.array([[1, 1, 0, 0], [0, 0, 0, 1]], bool)).tolist()
+        [[0.5, 0.0], [3.0, 1.0]]
+    """
+    return _centres(ndimage.label(mask, np.ones((3, 3), bool))[0])
+
+
+def label_points(pixels: np.ndarray) -> np.ndarray:
+    """Return one point per value other than 0 of a label mask, at the centre of mass of its pixels.
+
+    Shape:
+        pixels: (H, W) integers, or (H, W, 3) colours, black for the background -> (N, 2) float32 (x, y) px.
+
+    Raises:
+        ValueError: The pixels are no whole numbers.
+
+    Example:
+        >>> label_points(np.array([[7, 7, 9], [0, 0, 9]], np.uint8)).tolist()
+        [[0.5, 0.0], [2.0, 0.5]]
+    """
+    if pixels.dtype.kind not in 'uib':
+        raise ValueError(f'labels must be whole numbers, found {pixels.dtype}')
+    values = pixels.astype(np.int64)
+    return _centres(values if values.ndim == 2 else values @ np.array([1 << 16, 1 << 8, 1]))
+
+
+def _centres(labels: np.ndarray) -> np.ndarray:
+    """(N, 2) float32 centres of mass of the pixels of each label but 0."""
+    rows, columns = np.nonzero(labels)
+    _, group, sizes = np.unique(labels[rows, columns], return_inverse=True, return_counts=True)
+    sums = [np.bincount(group, weights=one, minlength=len(sizes)) for one in (columns, rows)]
+    return (np.stack(sums, axis=1) / sizes[:, None]).astype(np.float32)
 
 
 def mask_points(mask: np.ndarray) -> np.ndarray:

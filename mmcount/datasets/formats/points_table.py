@@ -10,6 +10,8 @@ from .tables import CLASS_NAMES, IMAGE_NAMES, ImageRows, Table, read_table
 
 #: A box, in edges of pixels; read if all four are there.
 BOX_NAMES = {'x1': ('x1', 'xmin'), 'y1': ('y1', 'ymin'), 'x2': ('x2', 'xmax'), 'y2': ('y2', 'ymax')}
+#: Sizes of a box, which tools write beside its corner.
+SIZE_NAMES = ({'width', 'w', 'box_width', 'bbox_width'}, {'height', 'h', 'box_height', 'bbox_height'})
 COLUMN_NAMES = {'image': IMAGE_NAMES, 'x': ('x',), 'y': ('y',), 'class': CLASS_NAMES, **BOX_NAMES}
 
 
@@ -29,7 +31,8 @@ class PointTable(ImageRows):
 def read_points_csv(path: str) -> PointTable:
     r"""Read a table of points, see :func:`read_table`.
 
-    The four columns of a box are read if all of them are there; other columns are ignored. A row with an image and
+    The four columns of a box are read if all of them are there; other columns are ignored, except sizes of boxes
+    (width and height), beside which x and y would be corners. A row with an image and
     nothing else (``a.png,,``) says that the image has no object.
 
     Args:
@@ -49,6 +52,7 @@ def read_points_csv(path: str) -> PointTable:
     """
     table = read_table(path, 'points file', COLUMN_NAMES, ('image', 'x', 'y'), 'image,x,y[,class]')
     places = table.columns
+    _check_no_sizes(table)
     table, empty = _without_empty(table)
     images = table.image_names()
     points = np.stack([table.numbers(places[name], name) for name in ('x', 'y')], axis=1)
@@ -65,6 +69,19 @@ def read_points_csv(path: str) -> PointTable:
             table.lines[index],
         )
     return PointTable(images, classes, table.lines, points, boxes, empty=empty)
+
+
+def _check_no_sizes(table: Table) -> None:
+    """Refuse boxes as corner and size, whose corners would be taken for the centres of objects."""
+    found = [cell for cell in table.header if any(cell.lower() in names for names in SIZE_NAMES)]
+    has_both = all(any(cell.lower() in names for cell in found) for names in SIZE_NAMES)
+    if has_both and not all(name in table.columns for name in BOX_NAMES):
+        raise AnnotationError(
+            f'the columns x, y, {", ".join(found)} are boxes, of which x and y may be the corner, not the centre; '
+            'write the centre as x,y and the box as x1,y1,x2,y2, or leave out the sizes if x,y is the centre',
+            table.file,
+            table.header_line,
+        )
 
 
 def _without_empty(table: Table) -> tuple[Table, dict[str, int]]:
