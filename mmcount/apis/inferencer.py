@@ -315,6 +315,7 @@ class CountInferencer(BaseInferencer):
         )
         result.scale = options.scale or 1.0
         result.pixels, result.palette = one.item.array, self.model.dataset_meta.get('palette')
+        result.loader = self.loader
         return result
 
     def visualize(

@@ -101,6 +101,7 @@ class CountResult:
     error: str | None = None
     pixels: np.ndarray | None = field(default=None, repr=False, compare=False)
     palette: list[tuple[int, int, int]] | None = field(default=None, repr=False, compare=False)
+    loader: Callable[[dict], dict | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def count_float(self) -> float:
@@ -186,7 +187,7 @@ class CountResult:
 
         pixels = self.pixels
         if pixels is None:
-            loaded = LoadImage()(dict(img_path=self.path, img_id=self.image))
+            loaded = (self.loader or LoadImage())(dict(img_path=self.path, img_id=self.image))
             assert loaded is not None
             pixels = loaded['img']
         return cv2.cvtColor(np.clip(pixels, 0, 255).astype(np.uint8), cv2.COLOR_BGR2RGB)
