@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,7 @@ class CountResult:
         timings: Seconds: ``load`` reads and prepares the image, ``predict`` runs the model and decodes its output (an
             equal share of the batch), ``draw`` makes the overlay.
         path: The file, or None for an array.
+        loader: How ``path`` was read and is read again to draw on it; None for the defaults.
         error: Why the image could not be counted; None if it was.
 
     Example:

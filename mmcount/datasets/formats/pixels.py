@@ -83,7 +83,9 @@ def read_header(content: bytes, plane: int = 0) -> StoredPixels:
         pass
     if content[:4] in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'):
         try:
-            return _read_tiff_header(content, plane)
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')
+                return _read_tiff_header(content, plane)
         except Exception:  # a broken directory: whatever Pillow's reader raises, the decoder then says what is wrong
             return stored
     return stored

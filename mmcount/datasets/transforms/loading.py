@@ -153,7 +153,9 @@ def decode_image(
         raw = decode_plane(content, stored, plane or 0, keep_orientation=flag != 'color')
         deep = stored.dtype not in ('', 'uint8')
         if (plane or deep) and (raw is None or (deep and raw.dtype == np.uint8)):
-            raise ValueError(f'cannot decode plane {plane or 0} of {name}: {stored.dtype} pixels of {len(content)} bytes')
+            raise ValueError(
+                f'cannot decode plane {plane or 0} of {name}: {stored.dtype} pixels of {len(content)} bytes'
+            )
         if raw is not None and (plane or raw.dtype != np.uint8 or not opaque(raw)):
             return to_8_bit_bgr(raw, stored, name, value_range, background)
     img = None
