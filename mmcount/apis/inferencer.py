@@ -170,7 +170,7 @@ class CountInferencer(BaseInferencer):
 
     def list_inputs(self, inputs: Inputs, overlay: str | Path | None = None) -> InputList:
         """The images behind ``inputs``, see :func:`mmcount.apis.inputs.list_inputs`; earlier overlays are left out."""
-        return list_inputs(inputs, overlay)
+        return list_inputs(inputs, overlay, self.loader)
 
     def __call__(
         self, inputs: Inputs, return_datasamples: bool = False, return_vis: bool = False, **options: Any

@@ -284,7 +284,7 @@ def _squeeze(img: np.ndarray, name: str, value_range: tuple[float, float] | None
 
 def _type_name(dtype: str) -> str:
     kind, bits = re.sub(r'\d', '', dtype), re.sub(r'\D', '', dtype)
-    return f'{bits}-bit {dict(int="signed", uint="unsigned", float="float").get(kind, kind)} pixels ({dtype})'
+    return f'{bits}-bit pixels ({dict(int="signed", uint="unsigned").get(kind, kind)}, {dtype})'
 
 
 def check_stored(stored: StoredPixels, name: str, plane: int | None, value_range: tuple[float, float] | None) -> None:
