@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mmcount.datasets.formats.images import IMG_EXTENSIONS, list_images
-from mmcount.datasets.formats.pixels import StoredPixels, to_8_bit_bgr
 from mmcount.datasets.transforms.loading import LoadImage
+from mmcount.datasets.transforms.pixels import StoredPixels, to_8_bit_bgr
 
 Inputs: TypeAlias = 'str | Path | np.ndarray | Image.Image | Sequence[Any]'
 

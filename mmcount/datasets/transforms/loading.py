@@ -16,7 +16,7 @@ from mmcount.structures import CountedBoxes, PointBoxes
 
 from ..data_info import check_data_info, total_counts
 from ..formats.coco_masks import bitmap
-from ..formats.pixels import check_stored, decode_plane, opaque, read_header, to_8_bit_bgr
+from .pixels import check_stored, decode_plane, opaque, read_header, to_8_bit_bgr
 
 
 # The second name is the one that mmdet's `DetInferencer` looks for in a pipeline.

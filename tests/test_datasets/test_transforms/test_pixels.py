@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmcount.datasets.formats import pixels
-from mmcount.datasets.formats.pixels import scale_to_8_bits, turn
+from mmcount.datasets.transforms import pixels
 from mmcount.datasets.transforms.loading import decode_image
+from mmcount.datasets.transforms.pixels import scale_to_8_bits, turn
 
 GREY = np.random.default_rng(0).integers(0, 256, (6, 9)).astype(np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (6, 9, 3)).astype(np.uint8)

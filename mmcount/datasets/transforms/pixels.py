@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from mmengine.logging import print_log
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin
 
 #: Formats whose files hold 8 bits and no alpha, and that are decoded once.
 PLAIN_FORMATS = ('JPEG', 'MPO', 'BMP')
@@ -57,7 +57,8 @@ def read_header(content: bytes, plane: int = 0) -> StoredPixels:
         content: The bytes of the file.
         plane: Page of a TIFF.
     """
-    stored = StoredPixels(dtype='')
+    # a PNG that Pillow refuses is broken, and OpenCV refuses it too: one attempt is enough
+    stored = StoredPixels(dtype='uint8' if content.startswith(b'\x89PNG') else '')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -79,14 +80,14 @@ def read_header(content: bytes, plane: int = 0) -> StoredPixels:
         # Pillow refuses to even open above its own limit, but tells the number.
         found = re.search(r'\d+', str(error))
         stored.pixels = int(found.group()) if found else None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except Exception:  # a broken file: whatever Pillow's readers raise, the decoder then says what is wrong
         pass
     if content[:4] in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore')
                 return _read_tiff_header(content, plane)
-        except Exception:  # a broken directory: whatever Pillow's reader raises, the decoder then says what is wrong
+        except Exception:  # as above
             return stored
     return stored
 
