@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,7 @@ class CountResult:
         timings: Seconds: ``load`` reads and prepares the image, ``predict`` runs the model and decodes its output (an
             equal share of the batch), ``draw`` makes the overlay.
         path: The file, or None for an array.
+        loader: How ``path`` was read and is read again to draw on it; None for the defaults.
         error: Why the image could not be counted; None if it was.
 
     Example:
@@ -101,6 +102,7 @@ class CountResult:
     error: str | None = None
     pixels: np.ndarray | None = field(default=None, repr=False, compare=False)
     palette: list[tuple[int, int, int]] | None = field(default=None, repr=False, compare=False)
+    loader: Callable[[dict], dict | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def count_float(self) -> float:
@@ -186,7 +188,7 @@ class CountResult:
 
         pixels = self.pixels
         if pixels is None:
-            loaded = LoadImage()(dict(img_path=self.path, img_id=self.image))
+            loaded = (self.loader or LoadImage())(dict(img_path=self.path, img_id=self.image))
             assert loaded is not None
             pixels = loaded['img']
         return cv2.cvtColor(np.clip(pixels, 0, 255).astype(np.uint8), cv2.COLOR_BGR2RGB)
@@ -214,7 +216,7 @@ class CountResult:
         return sample
 
     def _repr_png_(self) -> bytes | None:
-        """What notebooks show."""
+        """Picture for notebooks."""
         if self.error is not None:
             return None
         stream = io.BytesIO()
@@ -222,7 +224,7 @@ class CountResult:
         return stream.getvalue()
 
     def _repr_html_(self) -> str:
-        """What notebooks show: the line and the picture."""
+        """The line and the picture, for notebooks."""
         picture = ''
         if (png := self._repr_png_()) is not None:
             picture = f'<br><img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
@@ -267,7 +269,7 @@ class CountResults(list[CountResult]):
         return [result for result in self if result.error is not None]
 
     def _repr_html_(self) -> str:
-        """What notebooks show: a table of all, and pictures of the first few."""
+        """A table of all and pictures of the first few, for notebooks."""
         rows = ''.join(
             f'<tr><td>{html.escape(one.image)}</td><td style="text-align:left">{html.escape(one.summary())}</td></tr>'
             for one in self
