@@ -47,7 +47,6 @@ class COCOCounts(CountDataset):
         split_rule: None, 'cev' or 'countseg'.
         val_half: 'val' or 'test', the first or second half of the images; None for all of them.
         image_list: A file with the ids of the images to use, one per line, in place of rule and half.
-        allow_empty: Let a file without any annotation say that all images count zero; otherwise it is an error.
         metainfo: ``dict(classes=(...))`` selects and orders categories by name; objects of others are not counted.
         **kwargs: As :class:`CountDataset`; ``data_prefix=dict(img=...)`` is the image folder below ``data_root``.
 
@@ -74,7 +73,6 @@ class COCOCounts(CountDataset):
         split_rule: str | None = None,
         val_half: str | None = None,
         image_list: str | None = None,
-        allow_empty: bool = False,
         **kwargs: Any,
     ) -> None:
         if image_list is not None and (split_rule is not None or val_half is not None):
@@ -86,7 +84,6 @@ class COCOCounts(CountDataset):
         image_order({'images': (), 'annotations': ()}, split_rule)  # refuses unknown rules before reading a large file
         if val_half not in (None, *HALVES):
             raise ValueError(f'val_half must be one of {HALVES}, got {val_half!r}')
-        self.allow_empty = allow_empty
         self.count_crowd, self.with_mask = count_crowd, with_mask
         self.split_rule, self.val_half, self.image_list = split_rule, val_half, image_list
         super().__init__(ann_file=ann_file, **kwargs)
@@ -94,12 +91,6 @@ class COCOCounts(CountDataset):
     def load_data_list(self) -> list[dict]:
         """Read the file and choose the images."""
         content = read_coco(self.ann_file)
-        if not (content['annotations'] or self.allow_empty):
-            raise AnnotationError(
-                f"'annotations' is empty, so that all {len(content['images'])} images would count zero; if they do, "
-                'give allow_empty=True',
-                self.ann_file,
-            )
         labels = self._labels_of_categories(content)
         annotations: dict[int, list[tuple[int, dict]]] = defaultdict(list)
         for index, annotation in enumerate(content['annotations']):

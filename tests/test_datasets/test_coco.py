@@ -7,7 +7,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from benchmarks.real_data import data_root
-from mmcount.datasets import AnnotationError, COCOCounts
+from mmcount.datasets import AnnotationError, COCOCounts, count_dataset
 from mmcount.datasets.formats.coco_splits import half_of, image_order
 
 PIPELINE = Compose(
@@ -256,11 +256,12 @@ def test_a_byte_order_mark_is_read(tmp_path):
     assert len(COCOCounts(ann_file='instances.json', data_root=tmp_path)) == 5
 
 
-def test_a_file_without_annotations_is_an_error_unless_it_is_allowed(tmp_path):
-    empty = {**content(), 'annotations': []}
-    with pytest.raises(AnnotationError, match=r"instances.json: 'annotations' is empty.* all 5 images"):
-        read(tmp_path, empty)
-    assert not read(tmp_path, empty, allow_empty=True).class_counts().any()
+def test_a_file_without_annotations_gives_a_warning_with_file_and_number(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(count_dataset, 'print_log', lambda message, **_: said.append(message))
+    assert not read(tmp_path, {**content(), 'annotations': []}).class_counts().any()
+    assert len(said) == 1
+    assert 'instances.json: all 5 labelled images count zero' in said[0]
 
 
 def test_an_image_of_another_size_than_its_record_is_refused_with_both(tmp_path):
