@@ -99,6 +99,15 @@ def test_labels_are_counts_or_points_of_one_class_or_several(tmp_path):
             read(text, classes)
 
 
+def test_an_image_that_is_said_to_be_empty_is_a_label_of_zero(tmp_path):
+    labels = tmp_path / 'points.csv'
+    labels.write_text('sep=;\nimage;x;y\na.png;1;2\nb.png;;\n')
+    assert {name: counts.tolist() for name, counts in read_counts(labels, ('cell',)).items()} == {
+        'a.png': [1],
+        'b.png': [0],
+    }
+
+
 def test_too_few_or_missing_images_are_refused(counter_files, detector_files, scene):
     counter = counter_of(counter_files)
     labels = scene / 'labels.csv'
