@@ -73,6 +73,23 @@ def test_wrong_use_is_told_and_gives_2(run, model, photos, monkeypatch, argument
     assert message in ' '.join(result.stderr.split())
 
 
+@pytest.mark.parametrize('option', ['--out', '--objects', '--json', '--coco', '--overlay'])
+def test_outputs_that_cannot_be_written_and_absent_devices_are_told_before_the_model_is_read(
+    run, photos, tmp_path, option
+):
+    blocked = tmp_path / 'file'
+    blocked.touch()
+    # That the model is no model would be told otherwise.
+    result = run('count', photos, '--model', 'no-model', option, blocked / 'below')
+    assert result.exit_code == 2
+    assert f'cannot write to {blocked / "below"}' in ' '.join(result.stderr.split())
+    for device in ('cuda:99', 'gpu', 'meta'):
+        result = run('count', photos, '--model', 'no-model', '--device', device)
+        assert result.exit_code == 2
+        assert f"device '{device}' cannot be used" in result.stderr
+        assert result.stderr.count('\n') == 1
+
+
 def test_models_that_are_not_there_are_told(run, photos):
     assert run('count', photos).exit_code == 2
     result = run('count', photos, '--model', 'no-model')

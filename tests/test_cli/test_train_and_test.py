@@ -81,6 +81,19 @@ def test_a_checkpoint_of_a_run_is_counted_with(run, trained, tmp_path):
     assert inferencer.source.cfg.train_cfg.max_iters == 3
 
 
+@pytest.mark.parametrize('option', ['--csv', '--show-dir', '--work-dir', '--out'])
+def test_outputs_that_cannot_be_written_are_told_before_the_weights_are_read(run, trained, tmp_path, option):
+    blocked = tmp_path / 'file'
+    blocked.touch()
+    arguments = ['test', trained[0], 'gone.pth', '--work-dir', tmp_path / 'run', option, blocked / 'below.pkl']
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f'cannot write to {blocked / "below.pkl"}' in result.stderr
+    if option == '--work-dir':
+        result = run('train', trained[0], option, blocked / 'below')
+        assert (result.exit_code, 'cannot write to' in result.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

@@ -6,7 +6,11 @@ from mmcount.utils.safe_load import CheckpointError, read_checkpoint
 from mmcount.zoo import ModelCard, ModelFileError, read_card, read_model, write_model
 
 POINTER = b'version https://git-lfs.github.com/spec/v1\noid sha256:' + b'0' * 64 + b'\nsize 123\n'
-PAGES = (b'<!DOCTYPE html><html><body>Sign in</body></html>', b'\xef\xbb\xbf\n <html lang="en">', b'<?xml version="1.0"?>')
+PAGES = (
+    b'<!DOCTYPE html><html><body>Sign in</body></html>',
+    b'\xef\xbb\xbf\n <html lang="en">',
+    b'<?xml version="1.0"?>',
+)
 
 
 @pytest.mark.parametrize(
