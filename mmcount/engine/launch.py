@@ -228,9 +228,10 @@ def run_test(
             raise SettingError(f'--out must end in .pkl or .pickle, got {out}')
         evaluators = [*evaluators, dict(type='DumpResults', out_file_path=out)]
     cfg.test_evaluator = evaluators
+    hooks = [*(cfg.get('custom_hooks') or []), dict(type='mmcount.FittingWeightsHook')]
     if precision is not None:
         # The stated precision, not that of an autocast around it.
         cfg.test_cfg.pop('fp16', None)
-        hook = dict(type='mmcount.PrepareInferenceHook', precision=precision)
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+        hooks.append(dict(type='mmcount.PrepareInferenceHook', precision=precision))
+    cfg.custom_hooks = hooks
     return build_runner(cfg).test()

@@ -74,6 +74,18 @@ def test_a_checkpoint_with_code_is_refused_unless_trusted(run, trained, tmp_path
     assert result.exit_code == 0, result.output
 
 
+def test_a_test_with_weights_that_do_not_fit_gives_2(run, trained, tmp_path):
+    config, work = trained
+    content = torch.load(work / 'iter_3.pth', weights_only=False)
+    first = next(iter(content['state_dict']))
+    del content['state_dict'][first]
+    torch.save(content, tmp_path / 'less.pth')
+    result = run('test', config, tmp_path / 'less.pth', '--work-dir', tmp_path / 'a')
+    assert result.exit_code == 2, result.output
+    assert 'less.pth does not fit the DenseCounter of the config: 1 of its tensors are missing' in result.stderr
+    assert f'the first is {first!r}' in result.stderr
+
+
 def test_a_checkpoint_of_a_run_is_counted_with(run, trained, tmp_path):
     from mmcount.apis import CountInferencer
 
