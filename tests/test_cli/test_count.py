@@ -24,7 +24,7 @@ def test_a_folder_gives_table_objects_overlays_and_json(run, model, photos, tmp_
     assert lines[2].startswith('x/broken.png: FAILED: ')
     assert lines[4].startswith('3 images counted in ')
     assert lines[5].startswith('1 image failed: x/broken.png (')
-    assert lines[6] == 'left out as no images: 1 .txt'
+    assert lines[6] == '1 file left out: .txt 1'
     assert lines[7] == f'counts: {files["counts.csv"]}'
     rows = rows_of(files['counts.csv'])
     assert [row['image'] for row in rows] == ['b.png', 'x/a.jpg', 'x/broken.png', 'y/a.jpg']
