@@ -43,7 +43,6 @@ from torch import Tensor
 
 from mmcount.models import DenseCounter
 from mmcount.models.heads import LowerCountHead
-from mmcount.models.heads.image_count_head import stack_counts
 from mmcount.models.losses import lower_count_losses, sample_negatives
 from mmcount.ops import is_compiled, peak_stimulation, topk_peak_mask
 from mmcount.structures import CountDataSample
@@ -210,13 +209,13 @@ def trials_of(
 def loop_head_loss(head: LowerCountHead, feats: tuple[Tensor, ...], samples: list[CountDataSample]) -> Tensor:
     """Loss of a head whose terms are those of the loop."""
     maps, logits = head(feats)
-    counts = stack_counts(samples, head.num_classes).to(maps.device)
+    counts = head.true_counts(samples).to(maps.device)
     return loop_losses(maps, logits, counts, head.negative_sampling)
 
 
 def our_head_loss(head: LowerCountHead, feats: tuple[Tensor, ...], samples: list[CountDataSample]) -> Tensor:
     """Loss of a head."""
-    return sum(head.loss(feats, samples).values())
+    return sum(head.loss(head(feats), samples).values())
 
 
 def step_trials(

@@ -268,8 +268,6 @@ def small_dataset(pipeline, num_classes):
             step['size'] = SIDE
         if step['type'] in ('mmcount.RandomScaleToMultiple', 'mmcount.ResizeToMinimum'):
             step['min_size'] = (4 * SIDE, 4 * SIDE)
-        if step['type'] == 'mmcount.ResizeToSideRange':
-            step.update(short=(None, None), long=(None, 8 * SIDE))
         if step['type'] == 'mmdet.Resize' and 'scale' in step:
             step['scale'] = (8 * SIDE, 8 * SIDE)
         if step['type'] == 'mmcount.ResizeToSideRange':

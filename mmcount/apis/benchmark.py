@@ -67,7 +67,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """What holds for all rows.
+    """Options of all rows.
 
     Attributes:
         out_dir: Folder of the tables and of a folder for each row.

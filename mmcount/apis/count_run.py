@@ -16,7 +16,7 @@ MOST_NAMES = 3
 
 @dataclass
 class CountRun:
-    """What happened in a run so far.
+    """Outcome of a run so far.
 
     Attributes:
         totals: Objects of each class.

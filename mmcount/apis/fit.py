@@ -32,7 +32,7 @@ LEAST_IMAGES = 3
 
 @dataclass(frozen=True)
 class LineFit:
-    """What a fitted line achieves.
+    """Errors with a fitted line.
 
     Args:
         images: Labelled images.

@@ -1,4 +1,4 @@
-"""What a result becomes in a table, in a list of JSON and in the layout of COCO."""
+"""Layouts of a result: rows of tables, JSON and COCO."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What a config and a checkpoint say of a model: its pipeline and classes."""
+"""Pipeline and classes of a model, from its config and checkpoint."""
 
 import copy
 from collections.abc import Mapping

@@ -35,7 +35,7 @@ CODEC_OPTIONS = ('window', 'step', 'round_log', 'smooth', 'min_log_area')
 
 @dataclass
 class PseudoBoxReport:
-    """What became of the images.
+    """Numbers of images by outcome.
 
     Attributes:
         images: Images whose points have boxes now, those of an earlier run and those without points too.
@@ -103,7 +103,7 @@ class PseudoBoxer:
         self.tiles: MapTiles = self.model.tiles or MapTiles(mode='average', size=TILE)
 
     def settings(self) -> dict[str, Any]:
-        """What the boxes depend on beside the data."""
+        """Everything that the boxes depend on beside the data."""
         codec = self.model.head.codec
         return dict(
             mmcount_version=__version__,
@@ -289,7 +289,7 @@ def _done(out: Path, settings: dict[str, Any], images: dict[str, Any]) -> set[st
 
 
 def report_text(report: PseudoBoxReport) -> str:
-    """What a person wants to know of a run."""
+    """Summary of a run for people."""
     numbers = asdict(report)
     lines = [f'{numbers["boxes"]} boxes of {numbers["images"]} images']
     if report.unlabelled:

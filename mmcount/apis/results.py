@@ -214,7 +214,7 @@ class CountResult:
         return sample
 
     def _repr_png_(self) -> bytes | None:
-        """What notebooks show."""
+        """Picture for notebooks."""
         if self.error is not None:
             return None
         stream = io.BytesIO()
@@ -222,7 +222,7 @@ class CountResult:
         return stream.getvalue()
 
     def _repr_html_(self) -> str:
-        """What notebooks show: the line and the picture."""
+        """The line and the picture, for notebooks."""
         picture = ''
         if (png := self._repr_png_()) is not None:
             picture = f'<br><img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
@@ -267,7 +267,7 @@ class CountResults(list[CountResult]):
         return [result for result in self if result.error is not None]
 
     def _repr_html_(self) -> str:
-        """What notebooks show: a table of all, and pictures of the first few."""
+        """A table of all and pictures of the first few, for notebooks."""
         rows = ''.join(
             f'<tr><td>{html.escape(one.image)}</td><td style="text-align:left">{html.escape(one.summary())}</td></tr>'
             for one in self

@@ -1,4 +1,4 @@
-"""What plugs into MMEngine's runner."""
+"""Loops, hooks, optimizer wrappers and the launcher for MMEngine's runner."""
 
 from . import checkpoints as checkpoints
 from .hooks import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""What belongs to no part of a counter: registration, versions and a report of the environment.
+"""Registration, versions and a report of the environment.
 
 The report is not imported here: it would then run twice under ``python -m mmcount.utils.collect_env``.
 """

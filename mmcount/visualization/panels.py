@@ -120,7 +120,7 @@ def count_panels(
 
 
 def sample_panels(image: np.ndarray, sample: Any, style: PanelStyle | None = None) -> np.ndarray:
-    """What a network is given: the image after the pipeline, its points or boxes, and its target map.
+    """Panels of the input of a network: the image after the pipeline, its points or boxes, and its target map.
 
     The map covers the image without half of its ``halo``, or what the meta information ``extent`` of ``gt_map`` says.
 

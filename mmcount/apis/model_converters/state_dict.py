@@ -1,4 +1,4 @@
-"""What converters of other projects' checkpoints share: names, shapes, safe reading, whole writing."""
+"""Names, shapes, safe reading and whole writing of other projects' checkpoints."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What every codec of one attribute of a box offers: true values to targets, outputs to values."""
+"""Base class of codecs of an attribute of a box: values to targets, outputs to values."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class BoxAttributeCodec(ABC):
-    """What a network says about an attribute of a box, such as its count, at each of its stages.
+    """Base class of codecs of an attribute of a box, such as its count, at each stage of a network.
 
     Args:
         num_stages: N, stages that predict the attribute; the last one says its value.

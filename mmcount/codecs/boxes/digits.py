@@ -13,7 +13,7 @@ SPREADS = ('even', 'published')
 
 
 class BoxCountCodec(BoxAttributeCodec):
-    """What a network says about the number of objects in a box, at each stage of a cascade.
+    """Base class of codecs of the number of objects in a box, at each stage of a cascade.
 
     Values are counts of at least 1, decoded as int64.
 

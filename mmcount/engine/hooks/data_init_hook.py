@@ -1,4 +1,4 @@
-"""What has to be read off the data once, before the first training step."""
+"""Initialisation from data, once before the first training step."""
 
 import numpy as np
 from mmengine.hooks import Hook

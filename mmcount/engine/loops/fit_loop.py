@@ -66,7 +66,7 @@ class FitLoop(EpochBasedTrainLoop):
             shutil.rmtree(self.observed, ignore_errors=True)
 
     def _observe(self, model: Any, stage: str) -> list[Record]:
-        """What this process's images show, in the order of the loader."""
+        """Observations of this process's images, in the order of the loader."""
         records, done = self._saved(stage)
         self._iter = self._epoch * len(self.dataloader) + done
         fresh: list[Record] = []
@@ -113,7 +113,7 @@ class FitLoop(EpochBasedTrainLoop):
         return sorted(mine, key=lambda path: int(path.stem.rsplit('_', 1)[1]))
 
     def _saved(self, stage: str) -> tuple[list[Record], int]:
-        """What an interrupted run has observed, and the number of its batches."""
+        """Observations of an interrupted run, and the number of its batches."""
         if not self.runner._resume:
             for path in self._chunks(stage):
                 path.unlink()

@@ -128,7 +128,7 @@ class LearnedThreshold(ThresholdModule):
 
     @abstractmethod
     def spread(self, threshold: Tensor, confidence: Tensor) -> Tensor:
-        """What the logits became, in the shape of ``confidence``."""
+        """Thresholds from logits, in the shape of ``confidence``."""
 
 
 @MODELS.register_module()

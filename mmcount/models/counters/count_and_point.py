@@ -69,7 +69,7 @@ class CountAndPoint(FittedCounter):
         return self.pointer.is_fitted and bool(self.svm.is_fitted)
 
     def observe(self, inputs: Tensor, data_samples: list[CountDataSample], stage: str) -> list[Record]:
-        """What the dictionary needs, then what the support vector machine needs."""
+        """Records for the dictionary, then for the support vector machine."""
         if stage == 'dictionary':
             return self.pointer.observe(inputs, data_samples, 'fit')
         scores, outputs = self.look(inputs, data_samples)
@@ -114,7 +114,7 @@ class CountAndPoint(FittedCounter):
 
 
 def peak_signature(heat: np.ndarray, num_peaks: int = 8) -> np.ndarray:
-    """What the density peaks of a heat map look like, whatever their number.
+    """Signature of the density peaks of a heat map, whatever their number.
 
     Args:
         heat: (h, w), not negative.

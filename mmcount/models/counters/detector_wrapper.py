@@ -121,7 +121,7 @@ class DetectorWrapper(BaseDetector):
 
     @torch.no_grad()
     def detect(self, batch_inputs: Tensor, feats: Sequence[Tensor], samples: list[DetDataSample]) -> list[Tensor]:
-        """What the detector predicts for training images: (N, 4) boxes of each, in px of the input."""
+        """Predictions of the detector for training images: (N, 4) boxes of each, in px of the input."""
         # Fresh samples: predicting writes into them, and some detectors read what is there.
         fresh = [type(sample)(metainfo=sample.metainfo) for sample in samples]
         for new, sample in zip(fresh, samples, strict=True):

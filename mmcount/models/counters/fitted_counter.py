@@ -67,7 +67,7 @@ class FittedCounter(BaseModel):
 
     @abstractmethod
     def observe(self, inputs: Tensor, data_samples: list[CountDataSample], stage: str) -> list[Record]:
-        """What ``fit`` needs to know of each image of a batch, as NumPy arrays and numbers.
+        """Records of the images of a batch for ``fit``, as NumPy arrays and numbers.
 
         Args:
             inputs: (B, C, H, W) normalised images.

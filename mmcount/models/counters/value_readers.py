@@ -1,4 +1,4 @@
-"""What reads values, such as counts, off the boxes of a detector: the models that do, found and used alike."""
+"""Models that read values, such as counts, off the boxes of a detector."""
 
 from typing import Protocol, runtime_checkable
 
@@ -21,7 +21,7 @@ class ValueReader(Protocol):
 
     @property
     def codec(self) -> BoxAttributeCodec:
-        """What the values mean."""
+        """Meaning of the values."""
 
     def write_values(self, sample: CountDataSample, values: Tensor, scores: Tensor) -> None:
         """Write (N,) values and scores of the boxes of an image, with what follows from them."""

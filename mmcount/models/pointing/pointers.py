@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Pointers:
-    """What points at the objects of an image, in pixels. K pointers, by falling score.
+    """K pointers at the objects of an image, in pixels, by falling score.
 
     Attributes:
         bboxes: (K, 4) float64, (x1, y1, x2, y2) in pixel edges; of an ellipse, the smallest box around it.

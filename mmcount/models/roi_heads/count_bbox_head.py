@@ -18,7 +18,7 @@ from .count_output import build_codec, build_loss, output_init, stage_loss
 
 
 class BoxAndCount(NamedTuple):
-    """What a count head predicts for n boxes beside their class.
+    """Predictions for n boxes beside their class.
 
     mmdet's RoI heads pass the box prediction of a head on without looking into it and let the head split it by image
     (``bbox_pred_split``), so that counts ride along with it through training, refinement and testing.

@@ -1,4 +1,4 @@
-"""What all count heads share: their codec, how its outputs begin, and the loss of one stage."""
+"""Codec, initial outputs and loss of one stage of a count head."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What RoI heads that count have in common when they predict."""
+"""Prediction of RoI heads that count."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -169,7 +169,7 @@ class PeakSegmentor(BaseModel):
         self.register_load_state_dict_pre_hook(_from_counter_keys)
 
     def __getattr__(self, name: str) -> Any:
-        """What the segmentor does not have itself, the counter may have."""
+        """Attributes of the counter, unless the segmentor has them itself."""
         try:
             return super().__getattr__(name)
         except AttributeError:

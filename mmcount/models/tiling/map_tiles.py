@@ -35,7 +35,7 @@ class Surroundings:
 
 
 def declared_surroundings(model: nn.Module) -> Surroundings | None:
-    """What the ``context`` (shrink, ring) of the backbone declares; None if it has none.
+    """Surroundings from the ``context`` (shrink, ring) of the backbone; None if it declares none.
 
     Raises:
         ValueError: The backbone declares a context, but another part of the model needs the whole image.

@@ -37,7 +37,7 @@ def count_accuracies(pred: Array, gt: Array, crowd: Array) -> Array:
 def match_group(
     ious: Array, accuracies: Array, crowd: Array, outside: Array, iou_thrs: Array, count_thrs: Array
 ) -> Array:
-    """What each detection of one class in one image takes, in every cell of the grid.
+    """The truth that each detection of one class in one image takes, in every cell of the grid.
 
     Detections choose in their order, each the free ground truth of highest IoU among those that reach both thresholds;
     of equal ones that of the better count, then the later. Ground truth outside of the subset comes last, and a crowd
