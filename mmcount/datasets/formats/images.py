@@ -31,7 +31,8 @@ def list_images(folder: str, extensions: tuple[str, ...] = IMG_EXTENSIONS) -> li
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'image folder {folder!r} does not exist')
-    found, special = [], []
+    found: list[str] = []
+    special: list[str] = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith('.')]
         for name in files:
