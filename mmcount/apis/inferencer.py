@@ -169,7 +169,7 @@ class CountInferencer(BaseInferencer):
 
     def list_inputs(self, inputs: Inputs, overlay: str | Path | None = None) -> InputList:
         """The images behind ``inputs``, see :func:`mmcount.apis.inputs.list_inputs`; earlier overlays are left out."""
-        return list_inputs(inputs, overlay)
+        return list_inputs(inputs, overlay, self.loader)
 
     def __call__(
         self, inputs: Inputs, return_datasamples: bool = False, return_vis: bool = False, **options: Any
@@ -314,6 +314,7 @@ class CountInferencer(BaseInferencer):
         )
         result.scale = options.scale or 1.0
         result.pixels, result.palette = one.item.array, self.model.dataset_meta.get('palette')
+        result.loader = self.loader
         return result
 
     def visualize(

@@ -14,6 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mmcount.datasets.formats.images import IMG_EXTENSIONS, is_special, list_images
+from mmcount.datasets.transforms.loading import LoadImage
+from mmcount.datasets.transforms.pixels import StoredPixels, to_8_bit_bgr
 
 Inputs: TypeAlias = 'str | Path | np.ndarray | Image.Image | Sequence[Any]'
 
@@ -45,7 +47,7 @@ class InputList(list[ImageInput]):
         self.left_out: Counter[str] = Counter() if left_out is None else left_out
 
 
-def list_inputs(inputs: Inputs, skip_folder: str | Path | None = None) -> InputList:
+def list_inputs(inputs: Inputs, skip_folder: str | Path | None = None, loader: LoadImage | None = None) -> InputList:
     """Find the images.
 
     A path that exists is taken as it is, whatever characters are in it; else it is a glob (``**`` goes down folders).
@@ -55,6 +57,7 @@ def list_inputs(inputs: Inputs, skip_folder: str | Path | None = None) -> InputL
     Args:
         inputs: A path, a glob, a folder, an (H, W, 3) uint8 BGR or (H, W) grey array, a PIL image, or a list of those.
         skip_folder: A folder whose files are results: folders and globs leave it out.
+        loader: Its ``value_range`` and ``background`` hold for PIL images too; None for the defaults.
 
     Raises:
         FileNotFoundError: An input gives no image.
@@ -72,7 +75,7 @@ def list_inputs(inputs: Inputs, skip_folder: str | Path | None = None) -> InputL
         elif isinstance(item, np.ndarray):
             found.append(ImageInput('', array=checked_array(item)))
         elif isinstance(item, Image.Image):
-            found.append(ImageInput('', array=pil_array(item)))
+            found.append(ImageInput('', array=pil_array(item, loader)))
         elif isinstance(item, (str, Path)):
             match = _find(str(item), None if skip_folder is None else os.path.abspath(skip_folder))
             roots.append(match.root)
@@ -98,21 +101,24 @@ def checked_array(array: np.ndarray) -> np.ndarray:
     return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2) if grey else array
 
 
-def pil_array(image: Image.Image) -> np.ndarray:
-    """A PIL image as (H, W, 3) uint8 BGR, treated as a file is: turned as its EXIF says, alpha ignored, 16 bits to 8.
+def pil_array(image: Image.Image, loader: LoadImage | None = None) -> np.ndarray:
+    """A PIL image as (H, W, 3) uint8 BGR, treated as a file is: turned as its EXIF says, same range and background.
 
     Raises:
-        ValueError: Its pixels have 32 bits, whose range must be chosen.
+        ValueError: Its pixels have 32 bits, and the loader has no ``value_range``.
     """
+    loader = loader or LoadImage()
     image = ImageOps.exif_transpose(image)
-    if image.mode in ('I', 'F'):
+    if image.mode in ('I', 'F') and loader.value_range is None:
         raise ValueError(f'expected a PIL image of 8 or 16 bits, got mode {image.mode!r}: its range must be chosen')
-    if image.mode.startswith('I;16'):
-        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return checked_array(grey)
-    if image.mode == 'RGBA':
-        return cv2.cvtColor(np.asarray(image), cv2.COLOR_RGBA2BGR)
-    return cv2.cvtColor(np.asarray(image.convert('RGB')), cv2.COLOR_RGB2BGR)
+    if image.mode[0] in 'IF':
+        raw = np.asarray(image)
+        raw = raw.astype(raw.dtype.newbyteorder('='))
+    elif image.has_transparency_data:
+        raw = cv2.cvtColor(np.asarray(image.convert('RGBA')), cv2.COLOR_RGBA2BGRA)
+    else:
+        return cv2.cvtColor(np.asarray(image.convert('RGB')), cv2.COLOR_RGB2BGR)
+    return to_8_bit_bgr(raw, StoredPixels(), 'a PIL image', loader.value_range, loader.background)
 
 
 def _suffix(path: str) -> str:

@@ -21,6 +21,16 @@ ANNOTATION_TRANSFORMS = (
     'LoadPanopticAnnotations',
 )
 IMAGE_LOADERS = ('InferencerLoader', 'LoadImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
+#: What an inferencer's loader takes over from the config, so that it reads files as the training did.
+LOADER_OPTIONS = (
+    'to_float32',
+    'backend_args',
+    'ignore_orientation',
+    'max_pixels',
+    'value_range',
+    'background',
+    'plane',
+)
 
 
 def type_name(step: Mapping[str, Any]) -> str:
@@ -56,11 +66,7 @@ def build_pipeline(cfg: Config | ConfigDict) -> tuple[LoadImage, Compose]:
     if index is None:
         names = [type_name(step) for step in steps]
         raise ValueError(f'the test pipeline loads no image: expected one of {IMAGE_LOADERS}, found {names}')
-    options = {
-        key: steps[index][key] for key in ('to_float32', 'backend_args', 'ignore_orientation') if key in steps[index]
-    }
-    if 'max_pixels' in steps[index]:
-        options['max_pixels'] = steps[index]['max_pixels']
+    options = {key: steps[index][key] for key in LOADER_OPTIONS if key in steps[index]}
     following: list[dict | BaseTransform] = steps[:index] + steps[index + 1 :]
     return LoadImage(**options), Compose(following)
 

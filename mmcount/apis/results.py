@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,7 @@ class CountResult:
         timings: Seconds: ``load`` reads and prepares the image, ``predict`` runs the model and decodes its output (an
             equal share of the batch), ``draw`` makes the overlay.
         path: The file, or None for an array.
+        loader: How ``path`` was read and is read again to draw on it; None for the defaults.
         error: Why the image could not be counted; None if it was.
 
     Example:
@@ -101,6 +102,7 @@ class CountResult:
     error: str | None = None
     pixels: np.ndarray | None = field(default=None, repr=False, compare=False)
     palette: list[tuple[int, int, int]] | None = field(default=None, repr=False, compare=False)
+    loader: Callable[[dict], dict | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def count_float(self) -> float:
@@ -186,7 +188,7 @@ class CountResult:
 
         pixels = self.pixels
         if pixels is None:
-            loaded = LoadImage()(dict(img_path=self.path, img_id=self.image))
+            loaded = (self.loader or LoadImage())(dict(img_path=self.path, img_id=self.image))
             assert loaded is not None
             pixels = loaded['img']
         return cv2.cvtColor(np.clip(pixels, 0, 255).astype(np.uint8), cv2.COLOR_BGR2RGB)

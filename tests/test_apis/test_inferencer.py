@@ -16,6 +16,7 @@ from mmcount.apis import CountInferencer, list_inputs
 from mmcount.apis.build_model import prepared
 from mmcount.apis.model_info import build_pipeline, dataset_meta
 from mmcount.apis.weights import file_sha256
+from mmcount.datasets.transforms import LoadImage
 from mmcount.registry import INFERENCERS
 
 NAMES = ['b.png', 'x/a.jpg', 'x/broken.png', 'y/a.jpg']
@@ -251,6 +252,26 @@ def test_pil_images_count_as_their_files(counter, photos):
     assert counter(grey)[0].count_float == pytest.approx(counter(Image.fromarray(grey))[0].count_float)
     with pytest.raises(ValueError, match="mode 'F'"):
         counter(Image.fromarray(grey.astype(np.float32)))
+
+
+def test_pil_images_have_the_pixels_of_their_files(tmp_path):
+    deep = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 6)
+    cut = np.dstack([image()[:20, :30], np.zeros((20, 30), np.uint8)])
+    cut[5:9, 5:9, 3] = 255
+    for loader in (LoadImage(), LoadImage(value_range=(0, 9000), background=(9, 8, 7))):
+        for name, picture in (('deep.png', deep), ('cut.png', Image.fromarray(cut))):
+            picture.save(tmp_path / name)
+            expected = loader(dict(img_path=tmp_path / name))['img']
+            assert np.array_equal(list_inputs(picture, loader=loader)[0].array, expected)
+    single = list_inputs(deep.convert('F'), loader=LoadImage(value_range=(0, 3600)))[0].array
+    assert single.dtype == np.uint8
+
+
+def test_the_loader_keeps_the_options_of_pixels_of_the_config():
+    options = dict(value_range=(0, 4095), background=(1, 2, 3), plane=2)
+    steps = [dict(type='mmcount.LoadImage', **options), dict(type='mmcount.PackCountInputs')]
+    loader, _ = build_pipeline(Config(dict(test_pipeline=steps)))
+    assert {key: getattr(loader, key) for key in options} == options
 
 
 def test_the_config_is_read_from_the_weights(counter, counter_files):

@@ -1,8 +1,6 @@
 """Load images and point, box and count annotations, and say what is wrong with them."""
 
-import io
-import re
-import warnings
+from collections.abc import Sequence
 
 import mmcv
 import numpy as np
@@ -12,13 +10,13 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine import fileio
 from mmengine.logging import print_log
-from PIL import Image, UnidentifiedImageError
 
 from mmcount.registry import TRANSFORMS
 from mmcount.structures import CountedBoxes, PointBoxes
 
 from ..data_info import check_data_info, total_counts
 from ..formats.coco_masks import bitmap
+from .pixels import check_stored, decode_plane, opaque, read_header, to_8_bit_bgr
 
 
 # The second name is the one that mmdet's `DetInferencer` looks for in a pipeline.
@@ -26,10 +24,10 @@ from ..formats.coco_masks import bitmap
 class LoadImage(LoadImageFromFile):
     """Load an image as (H, W, 3) uint8 BGR, or say which file cannot be used and why.
 
-    Whatever the file holds becomes 8-bit BGR: grey is repeated, a palette is looked up, alpha is ignored (the stored
-    colour shows), and of 16 bits the upper 8 are kept, so 12-bit data in a 16-bit file comes out dark and should be
-    stretched before. 32-bit TIFF is refused. The first frame of a stack is read. Data generated in memory (``img``
-    without ``img_path``) passes through.
+    8-bit grey is repeated and a palette is looked up. Of 16 bits, the bit depth that the largest value of the file
+    needs becomes 8 bits; signed and float pixels need a ``value_range``. Pixels that are not opaque are shown on
+    ``background``. Of a stack or an animation one ``plane`` is read. A warning, once, says what was chosen or dropped.
+    Data generated in memory (``img`` without ``img_path``) passes through.
 
     Required keys: ``img_path``, or ``img``. Added keys: ``img``, ``img_shape``, ``ori_shape``.
 
@@ -40,10 +38,14 @@ class LoadImage(LoadImageFromFile):
             ``BaseDataset`` draws another training image (in a test pipeline it raises).
         to_float32: Whether to return float32 instead of uint8.
         backend_args: Arguments of the MMEngine file backend.
+        value_range: Values (low, high) that become 0 and 255 in files whose pixels are not unsigned 8-bit.
+        background: R, G, B in 0..255 below transparent pixels.
+        plane: Page of a TIFF or frame of an animation, from 0; None is 0 with a warning if there are more.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is empty, cut off, no image, of 32-bit pixels, or has more than ``max_pixels``.
+        ValueError: The file is empty, cut off, no image, has more than ``max_pixels``, pixels of a type whose range is
+            not known, channels that are no picture, or no such plane.
     """
 
     def __init__(
@@ -53,16 +55,28 @@ class LoadImage(LoadImageFromFile):
         on_error: str = 'raise',
         to_float32: bool = False,
         backend_args: dict | None = None,
+        value_range: Sequence[float] | None = None,
+        background: Sequence[int] = (255, 255, 255),
+        plane: int | None = None,
     ) -> None:
         if on_error not in ('raise', 'skip'):
             raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
         if max_pixels < 1:
             raise ValueError(f'max_pixels must be at least 1, got {max_pixels}')
+        if value_range is not None and (len(value_range) != 2 or not value_range[0] < value_range[1]):
+            raise ValueError(f'value_range must be (low, high) with low < high, got {value_range!r}')
+        if len(background) != 3 or not all(0 <= value <= 255 for value in background):
+            raise ValueError(f'background must be R, G, B in 0..255, got {background!r}')
+        if plane is not None and plane < 0:
+            raise ValueError(f'plane must be at least 0, got {plane}')
         color_type = 'color_ignore_orientation' if ignore_orientation else 'color'
         super().__init__(to_float32=to_float32, color_type=color_type, backend_args=backend_args)
         self.ignore_orientation = ignore_orientation
         self.max_pixels = max_pixels
         self.on_error = on_error
+        self.value_range = None if value_range is None else (value_range[0], value_range[1])
+        self.background = (background[0], background[1], background[2])
+        self.plane = plane
         self._skipped: set[str] = set()
 
     def transform(self, results: dict) -> dict | None:
@@ -94,16 +108,27 @@ class LoadImage(LoadImageFromFile):
             content = fileio.get(path, backend_args=self.backend_args)
         except FileNotFoundError as error:
             raise FileNotFoundError(f'image file not found: {path}') from error
-        return decode_image(content, path, self.color_type, self.max_pixels)
+        return decode_image(
+            content, path, self.color_type, self.max_pixels, self.value_range, self.background, self.plane
+        )
 
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(ignore_orientation={self.ignore_orientation}, max_pixels={self.max_pixels}, '
-            f'on_error={self.on_error!r}, to_float32={self.to_float32}, backend_args={self.backend_args})'
+            f'on_error={self.on_error!r}, to_float32={self.to_float32}, backend_args={self.backend_args}, '
+            f'value_range={self.value_range}, background={self.background}, plane={self.plane})'
         )
 
 
-def decode_image(content: bytes, name: str, flag: str = 'color', max_pixels: int = 500_000_000) -> np.ndarray:
+def decode_image(
+    content: bytes,
+    name: str,
+    flag: str = 'color',
+    max_pixels: int = 500_000_000,
+    value_range: tuple[float, float] | None = None,
+    background: tuple[int, int, int] = (255, 255, 255),
+    plane: int | None = None,
+) -> np.ndarray:
     """Decode the bytes of an image file to (H, W, 3) uint8 BGR.
 
     Args:
@@ -111,18 +136,28 @@ def decode_image(content: bytes, name: str, flag: str = 'color', max_pixels: int
         name: What error messages call the image.
         flag: 'color' or 'color_ignore_orientation', see ``mmcv.imfrombytes``.
         max_pixels: Largest accepted height x width.
+        value_range: See :class:`LoadImage`.
+        background: See :class:`LoadImage`.
+        plane: See :class:`LoadImage`.
 
     Raises:
-        ValueError: ``content`` is empty, cut off, no image, of 32-bit pixels, or has more than ``max_pixels``.
+        ValueError: See :class:`LoadImage`.
     """
     if not content:
         raise ValueError(f'image file is empty (0 bytes): {name}')
-    pixels, kind = _header(content)
-    if pixels is not None and pixels > max_pixels:
-        raise ValueError(f'image {name} has {pixels} pixels, more than max_pixels={max_pixels}')
-    if kind in ('TIFF F', 'TIFF I'):
-        # Casting would cut a picture in 0..1 to black without a word.
-        raise ValueError(f'image {name} has 32-bit pixels, expected 8 or 16 bits: its range must be chosen by you')
+    stored = read_header(content, plane or 0)
+    if stored.pixels is not None and stored.pixels > max_pixels:
+        raise ValueError(f'image {name} has {stored.pixels} pixels, more than max_pixels={max_pixels}')
+    check_stored(stored, name, plane, value_range)
+    if plane or not stored.plain:
+        raw = decode_plane(content, stored, plane or 0, keep_orientation=flag != 'color')
+        deep = stored.dtype not in ('', 'uint8')
+        if (plane or deep) and (raw is None or (deep and raw.dtype == np.uint8)):
+            raise ValueError(
+                f'cannot decode plane {plane or 0} of {name}: {stored.dtype} pixels of {len(content)} bytes'
+            )
+        if raw is not None and (plane or raw.dtype != np.uint8 or not opaque(raw)):
+            return to_8_bit_bgr(raw, stored, name, value_range, background)
     img = None
     # OpenCV first, as everywhere in MMCV; Pillow reads some formats that OpenCV was not built for.
     for backend in ('cv2', 'pillow'):
@@ -140,21 +175,6 @@ def decode_image(content: bytes, name: str, flag: str = 'color', max_pixels: int
             f'({reason})'
         )
     return np.ascontiguousarray(img)
-
-
-def _header(content: bytes) -> tuple[int | None, str]:
-    """Height x width and 'format mode' as the header says; (None, '') if Pillow cannot read the format."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as img:
-                return img.width * img.height, f'{img.format} {img.mode}'
-    except Image.DecompressionBombError as error:
-        # Pillow refuses to even open above its own limit, but tells the number.
-        found = re.search(r'\d+', str(error))
-        return (int(found.group()) if found else None), ''
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return None, ''
 
 
 #: What only data sets say of an image, each optional: an image with none of these is an inferencer's.

@@ -95,11 +95,13 @@ class CountVisualizationHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Forget the last validation."""
+        self._load = _loader_of(runner, 'val_loop') or self._load
         self._drawn, self._counts = 0, {}
         self._validations += 1
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Forget what came before."""
+        self._load = _loader_of(runner, 'test_loop') or self._load
         self._drawn, self._counts = 0, {}
 
     def after_val_iter(
@@ -232,3 +234,12 @@ def file_stem(identity: str) -> str:
     """
     safe = re.sub(r'[^A-Za-z0-9._-]', '_', identity)[-80:].lstrip('.')
     return safe if safe == identity else f'{safe}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}'
+
+
+def _loader_of(runner: Runner, loop: str) -> LoadImage | None:
+    """The transform that reads the images of a loop, so that a picture shows the pixels that were counted."""
+    dataset: Any = getattr(getattr(getattr(runner, loop, None), 'dataloader', None), 'dataset', None)
+    while not hasattr(dataset, 'pipeline') and hasattr(dataset, 'dataset'):
+        dataset = dataset.dataset
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', None) or ()
+    return next((step for step in steps if isinstance(step, LoadImage)), None)

@@ -39,7 +39,7 @@ FILES = {
     'grey': encode(Image.fromarray(GREY), 'PNG'),
     '16 bits': encode(Image.fromarray(GREY.astype(np.uint16) * 257), 'PNG'),
     '16-bit tiff': encode(Image.fromarray(GREY.astype(np.uint16) * 257), 'TIFF'),
-    'grey and alpha': encode(Image.fromarray(np.stack([GREY, GREY], axis=-1)), 'PNG'),
+    'grey and opaque alpha': encode(Image.fromarray(np.stack([GREY, np.full_like(GREY, 255)], axis=-1)), 'PNG'),
     'gif': encode(Image.fromarray(GREY), 'GIF'),
     'webp': encode(Image.fromarray(GREY), 'WEBP', lossless=True),
 }
@@ -125,6 +125,16 @@ def test_an_image_of_exactly_max_pixels_is_accepted():
         decode_image(FILES['grey'], 'grey', max_pixels=599)
 
 
+def test_the_options_of_pixels_reach_the_decoder(tmp_path):
+    path = tmp_path / 'a.tif'
+    first = np.full((4, 5), 500, np.uint16)
+    Image.fromarray(first).save(path, save_all=True, append_images=[Image.fromarray(first * 2)])
+    load = LoadImage(value_range=[0, 1023], plane=1)
+    assert load(dict(img_path=path))['img'][0, 0].tolist() == [250] * 3
+    assert LoadImage(value_range=[0, 1023], plane=0)(dict(img_path=path))['img'][0, 0].tolist() == [125] * 3
+    assert 'value_range=(0, 1023), background=(255, 255, 255), plane=1' in repr(load)
+
+
 def test_skipping_returns_none_and_warns_once_for_each_file(tmp_path, monkeypatch):
     messages = []
     monkeypatch.setattr('mmcount.datasets.transforms.loading.print_log', lambda text, **_: messages.append(text))
@@ -138,7 +148,17 @@ def test_skipping_returns_none_and_warns_once_for_each_file(tmp_path, monkeypatc
     assert Compose([load])(dict(img_path=str(bad))) is None
 
 
-@pytest.mark.parametrize('options', [dict(on_error='ignore'), dict(max_pixels=0)])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(on_error='ignore'),
+        dict(max_pixels=0),
+        dict(value_range=(5, 5)),
+        dict(value_range=(1, 2, 3)),
+        dict(background=(0, 0, 256)),
+        dict(plane=-1),
+    ],
+)
 def test_wrong_options_of_load_image_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         LoadImage(**options)
