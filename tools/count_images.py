@@ -8,8 +8,9 @@ Exit status: 0 if every image was counted, 1 if some failed, 2 if an argument is
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
-from mmcount.apis import CountInferencer
+from mmcount.apis import CountInferencer, CountOptions, list_inputs
 from mmcount.apis.count_run import run_counts
 from mmcount.apis.options import parse_tile
 
@@ -60,12 +61,8 @@ def main() -> int:
     """Count and print; the exit status."""
     args = parse_args()
     try:
-        inferencer = CountInferencer(
-            args.config, args.weights, args.device, args.scope, show_progress=False, precision=args.precision
-        )
-        run, results = run_counts(
-            inferencer,
-            args.inputs,
+        # Wrong options, inputs and outputs are told before the model is loaded.
+        options: dict[str, Any] = dict(
             batch_size=args.batch_size,
             score_thr=args.score_thr,
             calibrated=args.calibrated,
@@ -76,7 +73,13 @@ def main() -> int:
             tile=None if args.tile is None else parse_tile(args.tile),
             tile_mode=args.tile_mode,
         )
-    except (FileNotFoundError, TypeError, ValueError) as error:
+        CountOptions(**options)
+        inputs = list_inputs(args.inputs, options['overlay'])
+        inferencer = CountInferencer(
+            args.config, args.weights, args.device, args.scope, show_progress=False, precision=args.precision
+        )
+        run, results = run_counts(inferencer, inputs, **options)
+    except (OSError, TypeError, ValueError) as error:
         print(f'ERROR: {error}', file=sys.stderr)
         return 2
     for result in results:

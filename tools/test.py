@@ -1,6 +1,6 @@
 """Test a counter, or any detector that the metrics can count."""
 
-from mmcount.engine.launch import common_parser, finish_distributed, load_config, run_test
+from mmcount.engine.launch import common_parser, finish_distributed, load_config, run_test, told_in_one_line
 
 
 def main() -> None:
@@ -16,15 +16,10 @@ def main() -> None:
         help='prepare the model for fast inference; bf16 changes the counts a little',
     )
     args = parser.parse_args()
-    run_test(
-        load_config(args),
-        args.checkpoint,
-        args.out,
-        args.csv,
-        args.show_dir,
-        args.precision,
-        args.trust_checkpoint,
-    )
+    with told_in_one_line((OSError, TypeError, ValueError)):
+        cfg = load_config(args)
+    with told_in_one_line():
+        run_test(cfg, args.checkpoint, args.out, args.csv, args.show_dir, args.precision, args.trust_checkpoint)
     finish_distributed()
 
 

@@ -1,6 +1,6 @@
 """Train a counter."""
 
-from mmcount.engine.launch import common_parser, finish_distributed, load_config, run_training
+from mmcount.engine.launch import common_parser, finish_distributed, load_config, run_training, told_in_one_line
 
 
 def main() -> None:
@@ -14,7 +14,10 @@ def main() -> None:
         help='resume from a checkpoint; without a value from the latest of the work dir',
     )
     args = parser.parse_args()
-    run_training(load_config(args), args.amp, args.resume, args.trust_checkpoint)
+    with told_in_one_line((OSError, TypeError, ValueError)):
+        cfg = load_config(args)
+    with told_in_one_line():
+        run_training(cfg, args.amp, args.resume, args.trust_checkpoint)
     finish_distributed()
 
 

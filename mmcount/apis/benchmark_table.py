@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.cells import safe_cell
 
 Row = Mapping[str, Any]
 
@@ -96,7 +97,8 @@ def csv_table(rows: Sequence[Row], extra: Sequence[str] = ()) -> str:
     for row in rows:
         values = [column.value(row) for column in columns]
         texts = ['' if value is None else f'{value:.6g}' if isinstance(value, float) else value for value in values]
-        writer.writerow([row['name'], *texts, *(row.get(key, '') for key in ('images', 'checkpoint', 'error'))])
+        told = (safe_cell(str(row.get(key, ''))) for key in ('images', 'checkpoint', 'error'))
+        writer.writerow([safe_cell(str(row['name'])), *texts, *told])
     return stream.getvalue()
 
 

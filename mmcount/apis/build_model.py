@@ -7,12 +7,12 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
+from mmcount.engine.checkpoints import load_weights
 from mmcount.models.deploy import prepare_inference
 from mmcount.models.layers import CountCalibration
 
 from .model_info import dataset_meta
 from .model_source import ModelSource
-from .weights import load_weights
 
 
 def config_scope(cfg: Any, scope: str) -> Any:

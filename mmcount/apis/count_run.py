@@ -79,7 +79,7 @@ class CountRun:
             ...     print(line)
             1 image counted: cell 7
             1 image failed: b.png (cannot decode b.png)
-            left out as no images: 1 .txt
+            1 file left out: .txt 1
         """
         totals = ', '.join(f'{name} {round_count(value)}' for name, value in self.totals.items())
         speed = f' in {self.seconds:.1f} s ({self.speed})' if self.seconds else ''
@@ -89,8 +89,9 @@ class CountRun:
             reasons = [f'{name} ({reason})' for name, reason in self.failed.items()]
             lines.append(f'{_images(len(self.failed))} failed: {_first(reasons)}')
         if self.left_out:
-            suffixes = ', '.join(f'{number} {suffix}' for suffix, number in sorted(self.left_out.items()))
-            lines.append(f'left out as no images: {suffixes}')
+            number = self.left_out.total()
+            suffixes = ', '.join(f'{suffix} {files}' for suffix, files in sorted(self.left_out.items()))
+            lines.append(f'{number} file{"s" if number > 1 else ""} left out: {suffixes}')
         if self.saturated:
             lines.append(
                 f'{_images(len(self.saturated))} reached the limit of the model, so that the count is a lower bound: '

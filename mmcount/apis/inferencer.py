@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from mmdet.utils import register_all_modules as register_mmdet
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
@@ -31,7 +30,7 @@ from .image_predictor import ImagePredictor, OnItsWay, describe
 from .inputs import ImageInput, InputList, Inputs, list_inputs
 from .model_info import build_pipeline, fixed_size
 from .model_source import find_model, scale_for
-from .options import CountOptions, Tile
+from .options import CountOptions, Tile, checked_device
 from .result_files import ResultFiles
 from .results import LARGEST_PX, CountResult, CountResults
 from .sample_results import instances_are_all, is_at_cap, result_from_sample
@@ -70,8 +69,8 @@ class CountInferencer(BaseInferencer):
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
-        ValueError: There is no model of that name, the weights do not fit the config, neither holds a model, or it
-            cannot run in bf16.
+        ValueError: There is no model of that name, the weights do not fit the config, neither holds a model, it
+            cannot run in bf16, or the device is absent.
 
     Example:
         ::
@@ -102,9 +101,9 @@ class CountInferencer(BaseInferencer):
         self.palette = palette
         self.precision = precision
         self.tile = tile
+        device = checked_device(device)
         self.source = find_model(model, weights, scope, trust_checkpoint)
         self.rename(self.source.name, self.source.sha256)
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         super().__init__(self.source.cfg, self.source.weights or None, device, scope, show_progress)
 
     def rename(self, name: str, weights_sha256: str) -> None:

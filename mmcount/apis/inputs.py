@@ -2,6 +2,7 @@
 
 import glob
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from mmcount.datasets.formats.images import IMG_EXTENSIONS, list_images
+from mmcount.datasets.formats.images import IMG_EXTENSIONS, is_special, list_images
 from mmcount.datasets.transforms.loading import LoadImage
 from mmcount.datasets.transforms.pixels import StoredPixels, to_8_bit_bgr
 
@@ -141,9 +142,15 @@ def _find(item: str, skip_folder: str | None) -> _Match:
         root, what = os.path.abspath(item), f'below the folder {item!r}'
         # Every suffix ends in nothing.
         files = [os.path.join(root, *PurePath(name).parts) for name in list_images(root, ('',))]
+    elif is_special(item):
+        raise FileNotFoundError(f'{item!r} is a pipe, a socket or a device, expected an image file or a folder')
     elif glob.has_magic(item):
         root, what = '', f'matches the pattern {item!r}'
-        files = sorted(os.path.abspath(path) for path in glob.glob(item, recursive=True) if os.path.isfile(path))
+        matches = sorted(os.path.abspath(path) for path in glob.glob(item, recursive=True))
+        files = [path for path in matches if os.path.isfile(path)]
+        special = [path for path in matches if is_special(path)]
+        if special:
+            warnings.warn(f'{item}: left out as pipes, sockets or devices: {", ".join(special[:3])}', stacklevel=3)
     else:
         raise FileNotFoundError(
             f'no such file or folder: {item!r}; in a folder, looked for {", ".join(IMG_EXTENSIONS)}'

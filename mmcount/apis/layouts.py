@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from mmcount.utils.cells import safe_cell
 from mmcount.version import __version__
 
 from .results import CountResult, round_count
@@ -54,8 +55,9 @@ def count_rows(result: CountResult, classes: tuple[str, ...], model: str, weight
                 bounds = [_number(bound) for bound in result.interval[name]]
             value = result.counts[name]
             numbers = [str(round_count(value)), _number(value), *bounds, 'true' if result.saturated else 'false']
-        error = ' '.join((result.error or '').split())
-        rows.append([result.image, name, WHOLE_IMAGE, *numbers, *size, model, weights_sha256, __version__, error])
+        error = safe_cell(' '.join((result.error or '').split()))
+        texts = safe_cell(result.image), safe_cell(name), WHOLE_IMAGE
+        rows.append([*texts, *numbers, *size, safe_cell(model), weights_sha256, __version__, error])
     return rows
 
 
@@ -66,8 +68,8 @@ def object_rows(result: CountResult, classes: tuple[str, ...]) -> list[list[Any]
         box = [''] * 4 if result.boxes is None else [_number(value, 2) for value in result.boxes[index]]
         rows.append(
             [
-                result.image,
-                classes[int(result.labels[index])],
+                safe_cell(result.image),
+                safe_cell(classes[int(result.labels[index])]),
                 *(_number(value, 2) for value in point),
                 _number(result.scores[index], 6),
                 *box,

@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from mmcount.models.tiling import MapTiles
 from mmcount.structures.sample_fields import SCORE_THR
+from mmcount.utils.atomic import check_writable
+from mmcount.utils.errors import SettingError
 
 Tile = int | tuple[int, int] | Literal['auto'] | None
 
@@ -37,7 +41,7 @@ class CountOptions:
             objects were that it was trained on.
 
     Raises:
-        ValueError: An option is not valid.
+        ValueError: An option is not valid, or a file cannot be written.
     """
 
     batch_size: int = 1
@@ -71,10 +75,38 @@ class CountOptions:
             value = getattr(self, name)
             if value is not None and not 0 < value < float('inf'):
                 raise ValueError(f'{name} must be above 0, got {value}')
+        for file in (self.csv, self.objects_csv, self.json, self.coco):
+            if file is not None:
+                check_writable(file)
+        if self.overlay is not None:
+            check_writable(self.overlay, folder=True)
 
     def overlay_file(self, name: str) -> str | None:
         """The file that gets the overlay of an image."""
         return None if self.overlay is None else os.path.join(self.overlay, f'{name}.png')
+
+
+def checked_device(device: str | None) -> str:
+    """The device that models run on, if it is there: CUDA where there is one, else the CPU, if None is stated.
+
+    Raises:
+        SettingError: There is no such device.
+
+    Example:
+        >>> checked_device('cpu')
+        'cpu'
+    """
+    if device is None:
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        if torch.device(device).type == 'meta':
+            raise RuntimeError('it holds no values')
+        torch.empty(1, device=device).cpu()
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        here = ['cpu', *(f'cuda:{index}' for index in range(torch.cuda.device_count()))]
+        raise SettingError(f'device {device!r} cannot be used ({reason}); found {", ".join(here)}') from error
+    return str(device)
 
 
 def parse_tile(text: str) -> Tile:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.cells import plain_text, safe_cell
 from mmcount.version import __version__
 
 from .growing_files import GrowingCsv, GrowingFile, GrowingJson, partial_path, read_rows
@@ -72,16 +73,17 @@ class ResultFiles:
                     )
         if self._settings is not None:
             write_atomic(self._settings, dumps(dict(settings or {})))
+        keep_rows = None if keep is None else {safe_cell(name) for name in keep}
         # The counts come last, so that an image that has counts is in all other files.
         self._files: list[GrowingFile] = []
         if objects_csv is not None:
-            self._files.append(GrowingCsv(objects_csv, OBJECT_COLUMNS, self._object_rows, keep))
+            self._files.append(GrowingCsv(objects_csv, OBJECT_COLUMNS, self._object_rows, keep_rows))
         if json is not None:
             self._files.append(GrowingJson(json, json_list, keep))
         if coco is not None:
             self._files.append(GrowingJson(coco, self._coco, keep))
         if csv is not None:
-            self._files.append(GrowingCsv(csv, COUNT_COLUMNS, self._count_rows, keep))
+            self._files.append(GrowingCsv(csv, COUNT_COLUMNS, self._count_rows, keep_rows))
 
     def _check_settings(self, csv: str | Path, settings: dict[str, Any]) -> None:
         if self._settings is None or not self._settings.is_file():
@@ -107,21 +109,22 @@ class ResultFiles:
     def _finished(self, path: Path) -> set[str]:
         """Images of which every class was written and none failed."""
         column = COUNT_COLUMNS.index
-        expected = [self.model, self.weights_sha256, __version__]
+        classes = [safe_cell(name) for name in self.classes]
+        expected = [safe_cell(self.model), self.weights_sha256, __version__]
         done = set()
         for image, group in groupby(read_rows(path, COUNT_COLUMNS), key=lambda row: row[0]):
             rows = list(group)
             for row in rows:
                 found = [row[column('model')], row[column('weights_sha256')], row[column('version')]]
-                if found != expected or row[1] not in self.classes:
+                if found != expected or row[1] not in classes:
                     raise ValueError(
                         f'{path}, image {image}: was counted as {row[1]!r} by {found}, cannot be continued for '
                         f'{list(self.classes)} by {expected}; delete it or do not resume'
                     )
             # An error cut short by the interruption may look like none, but a failed image has no count either.
             counted = all(row[column('count')] and not row[column('error')] for row in rows)
-            if counted and [row[1] for row in rows] == list(self.classes):
-                done.add(image)
+            if counted and [row[1] for row in rows] == classes:
+                done.add(plain_text(image))
         return done
 
     def write(self, result: CountResult) -> None:

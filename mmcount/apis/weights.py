@@ -1,8 +1,8 @@
-"""Weights of a model: where they come from, what config they bring, and whether they fit."""
+"""Weights of a model: where they come from, what config they bring, and what that may hold."""
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -11,7 +11,6 @@ import torch
 from mmengine import registry as mmengine_registries
 from mmengine.config import ConfigDict
 from mmengine.registry import Registry
-from torch import nn
 
 from mmcount import registry as mmcount_registries
 from mmcount.utils.config_text import check_types, read_config_text
@@ -85,29 +84,3 @@ def _registered_names() -> Iterator[str]:
         one = waiting.pop()
         yield from one.module_dict
         waiting += one.children.values()
-
-
-def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], weights: str | Path) -> Sequence[str]:
-    """Load the weights into the model, or say what does not fit: a counter with random layers counts nonsense.
-
-    Returns:
-        Names in the checkpoint that the model does not know.
-
-    Raises:
-        ValueError: A parameter or a running statistic of the model is missing or has another shape.
-    """
-    state = checkpoint.get('state_dict', checkpoint)
-    state = {key.removeprefix('module.'): value for key, value in state.items()}
-    name = type(model).__name__
-    try:
-        missing, unexpected = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise ValueError(f'{weights} does not fit the {name} of the config: {error}') from error
-    parameters = {key for key, _ in model.named_parameters()}
-    lost = [key for key in missing if key in parameters or key.endswith(('.running_mean', '.running_var'))]
-    if lost:
-        raise ValueError(
-            f'{weights} does not fit the {name} of the config: {len(lost)} of its tensors are missing, the first is '
-            f'{lost[0]!r}'
-        )
-    return unexpected

@@ -123,11 +123,29 @@ def count_images(
     if model is None and weights is None:
         fail('name a --model: one that comes along (mmcount zoo list), or the file of a config or of weights')
     with quiet_imports():
-        from mmcount.apis import CountInferencer
+        from mmcount.apis import CountInferencer, CountOptions, list_inputs
         from mmcount.apis.count_run import run_counts
         from mmcount.apis.fit import fit_counts, save_fitted
         from mmcount.apis.options import parse_tile
+        from mmcount.utils.atomic import check_writable
     with wrong_use():
+        # Wrong options, inputs and outputs are told before the model is loaded.
+        if (fit is None) != (save is None):
+            raise ValueError('--fit and --save belong together: the fitted model needs a file')
+        if fine_tune and fit is None:
+            raise ValueError('--fine-tune needs --fit: the images to train on')
+        how: dict[str, Any] = dict(
+            batch_size=batch_size,
+            score_thr=score_thr,
+            scale=scale,
+            object_size=object_size,
+            tile=None if tile is None else parse_tile(tile),
+        )
+        files: dict[str, Any] = dict(overlay=overlay, csv=out, objects_csv=objects, json=json, coco=coco, resume=resume)
+        CountOptions(**how, **files)
+        items = list_inputs(inputs, overlay)
+        if save is not None:
+            check_writable(save)
         inferencer = CountInferencer(
             model,
             weights,
@@ -137,35 +155,13 @@ def count_images(
             precision=precision,
             trust_checkpoint=trust_checkpoint,
         )
-        how: dict[str, Any] = dict(
-            batch_size=batch_size,
-            score_thr=score_thr,
-            scale=scale,
-            object_size=object_size,
-            tile=None if tile is None else parse_tile(tile),
-        )
-        if (fit is None) != (save is None):
-            raise ValueError('--fit and --save belong together: the fitted model needs a file')
-        if fine_tune and fit is None:
-            raise ValueError('--fine-tune needs --fit: the images to train on')
         if fit is not None and save is not None:
             fitted = fit_counts(inferencer, fit, [one for one in inputs if Path(one).is_dir()], fine_tune, **how)
             save_fitted(inferencer, save, fitted)
             calibrated = True
             if not quiet:
                 typer.echo(f'{fitted.summary()}\nmodel: {save}')
-        run, results = run_counts(
-            inferencer,
-            inputs,
-            calibrated=calibrated,
-            overlay=overlay,
-            csv=out,
-            objects_csv=objects,
-            json=json,
-            coco=coco,
-            resume=resume,
-            **how,
-        )
+        run, results = run_counts(inferencer, items, calibrated=calibrated, **files, **how)
     try:
         _follow(run, results, quiet)
     except KeyboardInterrupt:

@@ -16,20 +16,18 @@ def wrong_use() -> Iterator[None]:
     """Tell an error of the user's in one line and exit with 2."""
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         fail(str(error))
 
 
 @contextmanager
 def wrong_data() -> Iterator[None]:
     """Tell a file that is missing or wrong in one line and exit with 2; other errors keep their trace."""
-    from mmcount.utils.errors import AnnotationError
-    from mmcount.utils.safe_load import CheckpointError
-    from mmcount.zoo import ModelFileError
+    from mmcount.engine.launch import USER_ERRORS
 
     try:
         yield
-    except (FileNotFoundError, AnnotationError, CheckpointError, ModelFileError) as error:
+    except USER_ERRORS as error:
         fail(str(error))
 
 

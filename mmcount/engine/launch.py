@@ -5,7 +5,8 @@ import logging
 import os
 import os.path as osp
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed
@@ -14,13 +15,29 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from mmcount.utils import register_all_modules
+from mmcount.utils.atomic import check_writable
 from mmcount.utils.config_files import config_path
+from mmcount.utils.errors import AnnotationError, SettingError
+from mmcount.utils.safe_load import CheckpointError
+from mmcount.zoo import ModelFileError, UnknownModelError
 
 from .checkpoints import use_safe_checkpoints
 from .config import read_config
 from .option_action import OptionAction
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+#: What is told in one line, as the user can cure it; other errors keep their trace.
+USER_ERRORS = (FileNotFoundError, AnnotationError, CheckpointError, ModelFileError, SettingError, UnknownModelError)
+
+
+@contextmanager
+def told_in_one_line(errors: tuple[type[Exception], ...] = USER_ERRORS) -> Iterator[None]:
+    """Print an error of the user's in one line and exit with 2, as for a wrong option."""
+    try:
+        yield
+    except errors as error:
+        print(f'ERROR: {error}', file=sys.stderr)
+        sys.exit(2)
 
 
 def common_parser(description: str) -> argparse.ArgumentParser:
@@ -86,13 +103,13 @@ def enable_mixed_precision(cfg: Config, has_accelerator: bool) -> None:
     """Turn on ``--amp``: MMEngine's wrapper on an accelerator, bfloat16 on a CPU, nothing where a config has it.
 
     Raises:
-        ValueError: the config's optimizer wrapper is of another kind.
+        SettingError: The config's optimizer wrapper is of another kind.
     """
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind in ('AmpOptimWrapper', 'mmcount.BFloat16OptimWrapper'):
         return
     if kind != 'OptimWrapper':
-        raise ValueError(f'--amp needs optim_wrapper.type OptimWrapper, the config has {kind}')
+        raise SettingError(f'--amp needs optim_wrapper.type OptimWrapper, the config has {kind}')
     if has_accelerator:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -108,7 +125,7 @@ def prepare_cpu_distributed(cfg: Config) -> None:
     if cfg.launcher == 'none' or torch.cuda.is_available():
         return
     if cfg.launcher != 'pytorch':
-        raise ValueError(f"launcher {cfg.launcher!r} needs GPUs; without them use 'pytorch' (torchrun)")
+        raise SettingError(f"launcher {cfg.launcher!r} needs GPUs; without them use 'pytorch' (torchrun)")
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
     wrapper = dict(type='MMDistributedDataParallel', device_ids=None)
@@ -154,8 +171,12 @@ def run_training(cfg: Config, amp: bool = False, resume: str | None = None, trus
         amp: Train in mixed precision.
         resume: Checkpoint to resume from; 'auto' takes the latest of the work dir.
         trust_checkpoint: Unpickle any object in checkpoints, which runs code of the files.
+
+    Raises:
+        SettingError: An option cannot be honoured.
     """
     use_safe_checkpoints(trust_checkpoint)
+    check_writable(cfg.work_dir, folder=True)
     if amp:
         enable_mixed_precision(cfg, has_accelerator=get_device() != 'cpu')
     if resume is not None:
@@ -189,9 +210,13 @@ def run_test(
         The metrics.
 
     Raises:
-        ValueError: An option is not valid.
+        SettingError: An option is not valid.
+        CheckpointError: The weights do not fit the model.
     """
     use_safe_checkpoints(trust_checkpoint)
+    for path, folder in ((cfg.work_dir, True), (csv, False), (out, False), (show_dir, True)):
+        if path is not None:
+            check_writable(path, folder)
     cfg.load_from = checkpoint
     if show_dir is not None:
         cfg.default_hooks.visualization.update(draw=True, test_out_dir=show_dir)
@@ -200,12 +225,13 @@ def run_test(
         evaluators = [*evaluators, dict(type='mmcount.DumpCounts', out_file=csv)]
     if out is not None:
         if not out.endswith(('.pkl', '.pickle')):
-            raise ValueError(f'--out must end in .pkl or .pickle, got {out}')
+            raise SettingError(f'--out must end in .pkl or .pickle, got {out}')
         evaluators = [*evaluators, dict(type='DumpResults', out_file_path=out)]
     cfg.test_evaluator = evaluators
+    hooks = [*(cfg.get('custom_hooks') or []), dict(type='mmcount.FittingWeightsHook')]
     if precision is not None:
         # The stated precision, not that of an autocast around it.
         cfg.test_cfg.pop('fp16', None)
-        hook = dict(type='mmcount.PrepareInferenceHook', precision=precision)
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+        hooks.append(dict(type='mmcount.PrepareInferenceHook', precision=precision))
+    cfg.custom_hooks = hooks
     return build_runner(cfg).test()

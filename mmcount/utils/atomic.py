@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from .errors import SettingError
+
 
 @contextmanager
 def open_atomic(path: str | Path) -> Iterator[TextIO]:
@@ -41,6 +43,31 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
     """
     with _open_binary(path) as stream:
         stream.write(content.encode('utf-8') if isinstance(content, str) else content)
+
+
+def check_writable(path: str | Path, folder: bool = False) -> None:
+    """Refuse a file or folder of results that cannot be written, before the work for it begins; nothing is made.
+
+    Args:
+        path: The file, or the folder.
+        folder: It is a folder.
+
+    Raises:
+        SettingError: It cannot be written.
+    """
+    target = Path(path).absolute()
+    place = target if folder else target.parent
+    try:
+        if not folder and target.is_dir():
+            raise SettingError(f'cannot write to {path}: it is a folder, expected the name of a file')
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise SettingError(f'cannot write to {path}: {place} is no folder')
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise SettingError(f'cannot write to {path}: {error.strerror or error} ({place})') from error
 
 
 @contextmanager

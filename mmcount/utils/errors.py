@@ -1,4 +1,4 @@
-"""Errors that point at the place in an annotation file that is wrong."""
+"""Errors of the user that are told in one line: a place in an annotation file, or an option that is wrong."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -29,6 +29,10 @@ class AnnotationError(ValueError):
     def __reduce__(self) -> tuple:
         """Keep ``file`` and ``line`` when the error crosses a process border (data loader workers)."""
         return type(self), (self.message, self.file, self.line)
+
+
+class SettingError(ValueError):
+    """An option that cannot be honoured: a device that is absent, a file that cannot be written, a wrong value."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

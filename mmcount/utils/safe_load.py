@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .file_kinds import not_weights
+
 __all__ = ['CheckpointError', 'read_checkpoint']
 
 
@@ -32,6 +34,9 @@ def read_checkpoint(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'weights not found: {path}')
+    instead = not_weights(path)
+    if instead is not None:
+        raise CheckpointError(f'{path} is no checkpoint: {instead}')
     try:
         with torch.serialization.safe_globals(_allowed()):
             content = torch.load(path, map_location='cpu', weights_only=not trust)
@@ -42,7 +47,9 @@ def read_checkpoint(
                 f'{path} holds pickled objects ({found}), not only tensors. Reading them runs code of the file: if you '
                 f'trust its source, allow it ({option})'
             ) from error
-        reason = ' '.join(str(error).split())[:200] or type(error).__name__
+        # Before it stands PyTorch's advice to unpickle anything.
+        reason = str(error).rpartition('WeightsUnpickler error:')[2]
+        reason = ' '.join(reason.partition('Check the documentation')[0].split())[:200] or type(error).__name__
         raise CheckpointError(f'{path} is no checkpoint that PyTorch {torch.__version__} can read: {reason}') from error
     if not isinstance(content, dict):
         raise CheckpointError(f'{path}: expected a dict with the weights, found {type(content).__name__}')

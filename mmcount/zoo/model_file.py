@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mmcount.utils.file_kinds import not_weights
+
 from .card import ModelCard
 
 if TYPE_CHECKING:
@@ -145,6 +147,9 @@ def read_card(path: str | Path) -> ModelCard:
 
 
 def _parse_header(content: bytes, path: str | Path) -> _Header:
+    instead = not_weights(path)
+    if instead is not None:
+        raise ModelFileError(f'{path} is no safetensors file: {instead}')
     length = int.from_bytes(content[:8], 'little')
     try:
         if len(content) < 8 or length > _MAX_HEADER:

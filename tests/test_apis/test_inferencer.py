@@ -1,5 +1,7 @@
 import csv
+import os
 import shutil
+import socket
 
 import cv2
 import numpy as np
@@ -382,6 +384,19 @@ def test_files_that_are_no_images_are_left_out_by_suffix(photos):
     (photos / 'z' / 'a.mp4').write_text('')
     with pytest.raises(FileNotFoundError, match=r'found \.mp4'):
         list_inputs(photos / 'z')
+
+
+def test_pipes_and_sockets_are_named_and_never_read(photos):
+    os.mkfifo(photos / 'pipe.png')
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(photos / 's.png'))
+        for inputs in (photos, str(photos / '*')):
+            with pytest.warns(UserWarning, match=r'left out as pipes, sockets or devices: .*pipe\.png, .*s\.png'):
+                found = list_inputs(inputs)
+            assert not {'pipe.png', 's.png'} & {item.name for item in found}
+        for name in ('pipe.png', 's.png'):
+            with pytest.raises(FileNotFoundError, match=rf'{name}. is a pipe, a socket or a device'):
+                list_inputs(photos / name)
 
 
 def test_names_are_relative_to_the_common_folder_and_unique(photos):

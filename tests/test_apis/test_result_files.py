@@ -182,3 +182,26 @@ def test_files_are_continued_with_the_settings_they_were_made_with(tmp_path):
     with open_files(path, settings=dict(scale=0.5, calibrated=False), resume=True):
         pass
     assert [one.name for one in tmp_path.iterdir()] == ['counts.csv']
+
+
+def test_names_that_a_spreadsheet_would_run_are_quoted_and_continued(tmp_path):
+    classes = '-a', '@b'
+    table, objects = tmp_path / 'c.csv', tmp_path / 'o.csv'
+    one = CountResult('=1+1.png', counts={'-a': 1.0, '@b': 0.0}, **ONE_POINT)
+
+    def files():
+        return ResultFiles(classes, '+m', 'f00', table, objects, resume=True)
+
+    with suppress(KeyboardInterrupt), files() as interrupted:
+        interrupted.write(one)
+        raise KeyboardInterrupt
+    with files() as continued:
+        assert continued.done == {'=1+1.png'}
+    with open(table, newline='') as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row['image'], row['class'], row['model']) for row in rows] == [
+        ("'=1+1.png", "'-a", "'+m"),
+        ("'=1+1.png", "'@b", "'+m"),
+    ]
+    assert [row['count'] for row in rows] == ['1', '0']
+    assert objects.read_text().splitlines()[1].startswith("'=1+1.png,'-a,1.00,1.00,")

@@ -24,7 +24,7 @@ def test_a_folder_gives_table_objects_overlays_and_json(run, model, photos, tmp_
     assert lines[2].startswith('x/broken.png: FAILED: ')
     assert lines[4].startswith('3 images counted in ')
     assert lines[5].startswith('1 image failed: x/broken.png (')
-    assert lines[6] == 'left out as no images: 1 .txt'
+    assert lines[6] == '1 file left out: .txt 1'
     assert lines[7] == f'counts: {files["counts.csv"]}'
     rows = rows_of(files['counts.csv'])
     assert [row['image'] for row in rows] == ['b.png', 'x/a.jpg', 'x/broken.png', 'y/a.jpg']
@@ -71,6 +71,23 @@ def test_wrong_use_is_told_and_gives_2(run, model, photos, monkeypatch, argument
     result = run('count', *arguments, *model)
     assert result.exit_code == 2
     assert message in ' '.join(result.stderr.split())
+
+
+@pytest.mark.parametrize('option', ['--out', '--objects', '--json', '--coco', '--overlay'])
+def test_outputs_that_cannot_be_written_and_absent_devices_are_told_before_the_model_is_read(
+    run, photos, tmp_path, option
+):
+    blocked = tmp_path / 'file'
+    blocked.touch()
+    # That the model is no model would be told otherwise.
+    result = run('count', photos, '--model', 'no-model', option, blocked / 'below')
+    assert result.exit_code == 2
+    assert f'cannot write to {blocked / "below"}' in ' '.join(result.stderr.split())
+    for device in ('cuda:99', 'gpu', 'meta'):
+        result = run('count', photos, '--model', 'no-model', '--device', device)
+        assert result.exit_code == 2
+        assert f"device '{device}' cannot be used" in result.stderr
+        assert result.stderr.count('\n') == 1
 
 
 def test_models_that_are_not_there_are_told(run, photos):

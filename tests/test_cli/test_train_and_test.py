@@ -74,11 +74,36 @@ def test_a_checkpoint_with_code_is_refused_unless_trusted(run, trained, tmp_path
     assert result.exit_code == 0, result.output
 
 
+def test_a_test_with_weights_that_do_not_fit_gives_2(run, trained, tmp_path):
+    config, work = trained
+    content = torch.load(work / 'iter_3.pth', weights_only=False)
+    first = next(iter(content['state_dict']))
+    del content['state_dict'][first]
+    torch.save(content, tmp_path / 'less.pth')
+    result = run('test', config, tmp_path / 'less.pth', '--work-dir', tmp_path / 'a')
+    assert result.exit_code == 2, result.output
+    assert 'less.pth does not fit the DenseCounter of the config: 1 of its tensors are missing' in result.stderr
+    assert f'the first is {first!r}' in result.stderr
+
+
 def test_a_checkpoint_of_a_run_is_counted_with(run, trained, tmp_path):
     from mmcount.apis import CountInferencer
 
     inferencer = CountInferencer(trained[1] / 'iter_3.pth', device='cpu')
     assert inferencer.source.cfg.train_cfg.max_iters == 3
+
+
+@pytest.mark.parametrize('option', ['--csv', '--show-dir', '--work-dir', '--out'])
+def test_outputs_that_cannot_be_written_are_told_before_the_weights_are_read(run, trained, tmp_path, option):
+    blocked = tmp_path / 'file'
+    blocked.touch()
+    arguments = ['test', trained[0], 'gone.pth', '--work-dir', tmp_path / 'run', option, blocked / 'below.pkl']
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f'cannot write to {blocked / "below.pkl"}' in result.stderr
+    if option == '--work-dir':
+        result = run('train', trained[0], option, blocked / 'below')
+        assert (result.exit_code, 'cannot write to' in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

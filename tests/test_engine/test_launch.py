@@ -5,7 +5,8 @@ import argparse
 import pytest
 from mmengine.config import Config
 
-from mmcount.engine.launch import enable_mixed_precision, load_config, prepare_cpu_distributed
+from mmcount.engine.launch import enable_mixed_precision, load_config, prepare_cpu_distributed, told_in_one_line
+from mmcount.utils.errors import SettingError
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,12 @@ def test_work_dir_is_named_after_the_config(tiny_config, monkeypatch):
     cfg = load_config(args)
     assert cfg.work_dir.endswith('tiny')
     assert cfg.randomness.seed == 5
+
+
+def test_errors_of_the_user_are_one_line_and_others_keep_their_trace(capsys):
+    with pytest.raises(SystemExit) as caught, told_in_one_line():
+        raise SettingError('no such device')
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == 'ERROR: no such device\n'
+    with pytest.raises(ValueError, match='a fault'), told_in_one_line():
+        raise ValueError('a fault of the program')

@@ -45,7 +45,7 @@ def test_a_folder_gives_lines_totals_csv_and_overlays(run, counter_files, photos
     assert lines[4].startswith('3 images counted in ')
     assert ': cell ' in lines[4]
     assert lines[5].startswith('1 image failed: x/broken.png (cannot decode')
-    assert lines[6] == 'left out as no images: 1 .txt'
+    assert lines[6] == '1 file left out: .txt 1'
     assert len(rows_of(out / 'counts.csv')) == 4
     assert (out / 'objects.csv').is_file()
     assert len(list((out / 'vis').rglob('*.png'))) == 3

@@ -1,6 +1,7 @@
 import pytest
 
-from mmcount.utils.atomic import open_atomic, write_atomic
+from mmcount.utils.atomic import check_writable, open_atomic, write_atomic
+from mmcount.utils.errors import SettingError
 
 
 def write_half(path):
@@ -31,3 +32,19 @@ def test_text_and_bytes_are_written_as_they_are(tmp_path):
         write_atomic(tmp_path / 'b.txt', content)
         assert (tmp_path / 'b.txt').read_bytes() == 'ä\r\n'.encode()
     assert (tmp_path / 'b.txt').stat().st_mode & 0o777 == 0o644
+
+
+def test_what_cannot_be_written_is_told_and_nothing_is_made(tmp_path):
+    check_writable(tmp_path / 'new' / 'deep' / 'counts.csv')
+    check_writable(tmp_path / 'new', folder=True)
+    (tmp_path / 'file').touch()
+    for path, folder, reason in (
+        (tmp_path / 'file' / 'counts.csv', False, 'is no folder'),
+        (tmp_path / 'file', True, 'is no folder'),
+        (tmp_path, False, 'it is a folder'),
+        (tmp_path / ('x' * 300) / 'counts.csv', False, 'File name too long'),
+        ('/proc/counts.csv', False, 'cannot write to /proc/counts.csv'),
+    ):
+        with pytest.raises(SettingError, match=reason):
+            check_writable(path, folder)
+    assert [path.name for path in tmp_path.iterdir()] == ['file']

@@ -16,7 +16,8 @@ _EXIF_ORIENTATION = 0x0112
 def list_images(folder: str, extensions: tuple[str, ...] = IMG_EXTENSIONS) -> list[str]:
     """List the image files below a folder.
 
-    Hidden files and folders (leading dot) are ignored; the case of the extension does not matter.
+    Hidden files and folders (leading dot) are ignored; the case of the extension does not matter. Pipes, sockets and
+    devices, whose reading may never end, are left out with a warning.
 
     Args:
         folder: Searched with all its sub-folders.
@@ -30,13 +31,24 @@ def list_images(folder: str, extensions: tuple[str, ...] = IMG_EXTENSIONS) -> li
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'image folder {folder!r} does not exist')
-    found = []
+    found: list[str] = []
+    special: list[str] = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith('.')]
         for name in files:
             if not name.startswith('.') and name.lower().endswith(extensions):
-                found.append(PurePath(os.path.relpath(os.path.join(parent, name), folder)).as_posix())
+                path = os.path.join(parent, name)
+                kept = special if is_special(path) else found
+                kept.append(PurePath(os.path.relpath(path, folder)).as_posix())
+    if special:
+        names = ', '.join(sorted(special)[:3]) + (f' and {len(special) - 3} more' if len(special) > 3 else '')
+        warnings.warn(f'{folder}: left out as pipes, sockets or devices: {names}', stacklevel=2)
     return sorted(found)
+
+
+def is_special(path: str) -> bool:
+    """If a path is there and neither a file nor a folder: a pipe, a socket or a device."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def image_size(path: str) -> tuple[int, int]:
@@ -49,6 +61,8 @@ def image_size(path: str) -> tuple[int, int]:
         FileNotFoundError: The file does not exist.
         AnnotationError: The file is not an image that can be read.
     """
+    if is_special(path):
+        raise AnnotationError('is a pipe, a socket or a device, expected an image file', path)
     try:
         with warnings.catch_warnings():
             # only the header is read here; what may be decoded is decided by who loads the image

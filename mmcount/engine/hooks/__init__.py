@@ -4,6 +4,7 @@ from .config_check_hook import ConfigCheckHook
 from .count_calibration_hook import CountCalibrationHook
 from .count_visualization_hook import CountVisualizationHook
 from .data_init_hook import DataInitHook
+from .fitting_weights_hook import FittingWeightsHook
 from .prepare_inference_hook import PrepareInferenceHook
 from .random_state_hook import RandomStateHook
 from .throughput_hook import ThroughputHook
@@ -14,6 +15,7 @@ __all__ = [
     'CountCalibrationHook',
     'CountVisualizationHook',
     'DataInitHook',
+    'FittingWeightsHook',
     'PrepareInferenceHook',
     'RandomStateHook',
     'ThroughputHook',

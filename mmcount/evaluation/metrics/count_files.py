@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcount.utils.atomic import write_atomic
+from mmcount.utils.cells import safe_cell
 from mmcount.visualization.plots import plot_errors_by_count
 
 from ..functional.calibration import LineCalibration
@@ -51,11 +52,13 @@ def write_counts(path: str | Path, records: Iterable[Mapping[str, Any]], names: 
     writer = csv.writer(buffer, lineterminator='\n')
     writer.writerow(['img_id', 'class', 'gt', 'pred', 'lo', 'hi'])
     for record in records:
+        image = record['img_id']
+        image = safe_cell(image) if isinstance(image, str) else image
         for index, name in enumerate(names):
             bounds = [''] * 2 if record['interval'] is None else [f'{bound:.6g}' for bound in record['interval'][index]]
             # Nine digits keep a float32 count exactly.
             writer.writerow(
-                [record['img_id'], name, f'{record["true"][index]:.9g}', f'{record["pred"][index]:.9g}', *bounds]
+                [image, safe_cell(name), f'{record["true"][index]:.9g}', f'{record["pred"][index]:.9g}', *bounds]
             )
     write_atomic(path, buffer.getvalue())
 
