@@ -167,7 +167,7 @@ def test_mmdet_browses_images_with_counts(monkeypatch, tmp_path):
         cv2.imwrite(str(root / 'Locount_ImagesTrain' / f'{name}.jpg'), picture())
         (root / 'annotation_train' / f'{name}.txt').write_text('10,10,60,50,Cake,3\n40,20,90,60,Pie,1\n')
     cfg = Config.fromfile(CONFIGS / '_base_' / 'datasets' / 'locount.py')
-    cfg.train_dataloader.dataset.data_root = f'{root}/'
+    cfg.train_dataloader.dataset.update(data_root=f'{root}/', img_shape=picture().shape[:2])
     cfg.train_dataloader.dataset.pipeline[2].scale = (96, 64)
     cfg.merge_from_dict(
         dict(default_scope='mmcount', visualizer=dict(type='mmcount.CountVisualizer', vis_backends=[], name='browse'))
